@@ -1,0 +1,1 @@
+"""Rationale distillation: teachers, data, three stages, prediction, evaluation, reports."""

@@ -1,0 +1,1 @@
+"""The patients: hospital tables, label set, cohort, simulator. Knows no graph and no torch."""

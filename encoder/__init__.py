@@ -1,0 +1,1 @@
+"""Neural modules alone: time series, subgraph GNN, knowledge-augmented attention, disease head."""

@@ -1,0 +1,1 @@
+"""The knowledge graph: ontologies, bundle, stores, linking, retrieval, evidence queries."""
