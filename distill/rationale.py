@@ -1,0 +1,275 @@
+"""The text of a rationale: what the student learns to write, and how it is read back and checked.
+
+The form follows the paper (section 3, "Output")::
+
+    ### Rationale: Melena points to gastrointestinal hemorrhage. ### Lab: Low hemoglobin fits gastrointestinal
+    hemorrhage. ### Disease Diagnosed: gastrointestinal hemorrhage; shock.
+
+Diseases stand apart by semicolons, since several of the 25 names hold commas.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from distill.types import Rationale, RationaleSentence
+
+Order = Literal["rationale_first", "diagnosis_first"]
+
+PARTS = ("note", "lab")
+HEADINGS = {"note": "### Rationale:", "lab": "### Lab:", "diseases": "### Disease Diagnosed:"}
+NO_DISEASE = "none"
+
+_HEADING = re.compile(
+    r"(?:#\s*)+(?:(?P<note>(?:note\s+)?rationale)|(?P<lab>labs?(?:\s+rationale)?)"
+    r"|(?P<diseases>(?:diseases?\s+diagnosed|diagnos[ei]s)))\s*:",
+    re.IGNORECASE,
+)
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+_INNER_END = re.compile(r"[.!?]+(?=\s)")
+_MEASUREMENT = re.compile(r"\s*\([^()]*\d[^()]*\)")
+_WORD = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedRationale(Rationale):
+    """A rationale read back from generated text, with what could not be read.
+
+    Attributes:
+        unknown: names in the list of diseases that are no label's name, as they were written.
+        repeated: how many diseases were named more than once.
+        well_formed: True where headings stand as `format_target` writes them and the diseases are closed by a
+            full stop (text that was cut off is not).
+    """
+
+    unknown: tuple[str, ...] = ()
+    repeated: int = 0
+    well_formed: bool = True
+
+
+def normalise_name(name: str) -> str:
+    """Give a label's name as bare words: NFKC, case folded, without punctuation, one space between words."""
+    return " ".join(_WORD.findall(unicodedata.normalize("NFKC", name).casefold()))
+
+
+def canonical_sentence(text: str) -> str:
+    """Give ``text`` as one sentence that ends with a full stop and holds no heading mark; empty stays empty."""
+    text = " ".join(text.replace("#", " ").split())
+    text = _INNER_END.sub(";", text).strip(" .;,!?")
+    return f"{text}." if text else ""
+
+
+def _name_table(names: Mapping[str, str]) -> dict[str, str]:
+    table: dict[str, str] = {}
+    for identifier, name in names.items():
+        key = normalise_name(name)
+        if not key or ";" in name or "#" in name or key == NO_DISEASE:
+            raise ValueError(f"label {identifier}: the name {name!r} cannot stand in a target text")
+        if table.setdefault(key, identifier) != identifier:
+            raise ValueError(f"labels {table[key]} and {identifier} have the same name after normalisation")
+    return table
+
+
+# --- writing -----------------------------------------------------------------------------------------------------
+
+
+def _words(text: str) -> int:
+    return len(text.split())
+
+
+def _choose(sentences: Sequence[RationaleSentence], texts: Sequence[str], parts: Sequence[str], room: int) -> set[int]:
+    """Choose the sentences that fit into ``room`` words.
+
+    Each disease gets its first sentence before any gets a second, note and lab part share the room evenly, and
+    sentences without evidence come last.
+    """
+    queues: dict[str, list[tuple[tuple[int, int, int], int]]] = {part: [] for part in parts}
+    seen: dict[tuple[str, str | None], int] = {}
+    for index, (sentence, text) in enumerate(zip(sentences, texts, strict=True)):
+        if sentence.part not in queues or not text:
+            continue
+        key = (sentence.part, sentence.disease)
+        bare = int(not sentence.findings and not sentence.statements)
+        queues[sentence.part].append(((bare, seen.get(key, 0), index), index))
+        seen[key] = seen.get(key, 0) + 1
+    waiting = {part: [index for _, index in sorted(queue)] for part, queue in queues.items()}
+    used = dict.fromkeys(parts, 0)
+    chosen: set[int] = set()
+    while any(waiting.values()):
+        part = min((p for p in parts if waiting[p]), key=lambda p: (used[p], parts.index(p)))
+        index = waiting[part].pop(0)
+        if (length := _words(texts[index])) <= room:
+            room -= length
+            used[part] += length
+            chosen.add(index)
+    return chosen
+
+
+def format_target(
+    rationale: Rationale,
+    names: Mapping[str, str],
+    *,
+    order: Order = "rationale_first",
+    parts: Sequence[str] = PARTS,
+    values: bool = False,
+    max_words: int | None = 60,
+) -> str:
+    """Write a rationale as the text that a student learns to generate.
+
+    Args:
+        rationale: diseases (phenotype ids) and sentences.
+        names: phenotype id to name, as for `parse_output`.
+        order: whether the reasons stand before the diseases (so that they can inform them) or after.
+        parts: which parts stand in the text: stage 1 asks for ``("note",)``, stage 2 for ``("lab",)``.
+        values: keep measured values in brackets ("(3.1 mg/dL at hour 6)"). Left out by default: digits cost a small
+            model most of its room, and a number that it makes up would look like a measurement.
+        max_words: leave out whole sentences beyond about so many words, counted over the text (None: keep all); the
+            diseases always stay whole. 60 words are about 80 tokens of a tokenizer trained on such text.
+
+    Returns:
+        One line of text; parts without a sentence are left out, no disease is written ``none``.
+
+    Raises:
+        ValueError: for a disease without a name, an unknown part, or names that cannot be told apart.
+    """
+    _name_table(names)
+    if unknown := [disease for disease in rationale.diseases if disease not in names]:
+        raise ValueError(f"no name for {', '.join(unknown)}")
+    if wrong := [part for part in parts if part not in PARTS]:
+        raise ValueError(f"unknown part {wrong[0]!r}, expected one of {PARTS}")
+    listed = "; ".join(" ".join(names[disease].split()).rstrip(".") for disease in rationale.diseases) or NO_DISEASE
+    diagnosis = f"{HEADINGS['diseases']} {listed}."
+    texts = [canonical_sentence(s.text if values else _MEASUREMENT.sub("", s.text)) for s in rationale.sentences]
+    room = 10**9 if max_words is None else max_words - _words(diagnosis) - sum(_words(HEADINGS[p]) for p in parts)
+    chosen = _choose(rationale.sentences, texts, tuple(parts), room)
+    sections = []
+    for part in parts:
+        kept = [texts[i] for i, sentence in enumerate(rationale.sentences) if i in chosen and sentence.part == part]
+        if kept:
+            sections.append(f"{HEADINGS[part]} {' '.join(kept)}")
+    ordered = [*sections, diagnosis] if order == "rationale_first" else [diagnosis, *sections]
+    return " ".join(ordered)
+
+
+# --- reading -----------------------------------------------------------------------------------------------------
+
+
+def _read_diseases(text: str, table: Mapping[str, str]) -> tuple[list[str], list[str], int]:
+    """Give ids in the order named, unknown names, and how many were repeated."""
+    found: list[str] = []
+    unknown: list[str] = []
+    repeated = 0
+
+    def take(identifier: str) -> None:
+        nonlocal repeated
+        if identifier in found:
+            repeated += 1
+        else:
+            found.append(identifier)
+
+    for piece in re.split(r"[;\n]", text):
+        chunks = piece.split(",")
+        start = 0
+        while start < len(chunks):
+            for end in range(len(chunks), start, -1):
+                key = normalise_name(",".join(chunks[start:end]))
+                identifier = table.get(key) or table.get(key.removeprefix("and "))
+                if identifier is not None:
+                    take(identifier)
+                    start = end
+                    break
+            else:
+                key = normalise_name(chunks[start])
+                if key and key != NO_DISEASE:
+                    unknown.append(" ".join(chunks[start].split()).strip(" ."))
+                start += 1
+    return found, unknown, repeated
+
+
+def named_diseases(text: str, names: Mapping[str, str]) -> tuple[str, ...]:
+    """Give the phenotype ids whose names stand in ``text`` (longest match first, no overlaps), sorted by place."""
+    words = normalise_name(text).split()
+    table = sorted(((key.split(), value) for key, value in _name_table(names).items()), key=lambda e: -len(e[0]))
+    taken = [False] * len(words)
+    found: list[tuple[int, str]] = []
+    for key, identifier in table:
+        size = len(key)
+        for start in range(len(words) - size + 1):
+            if words[start : start + size] == key and not any(taken[start : start + size]):
+                taken[start : start + size] = [True] * size
+                found.append((start, identifier))
+    return tuple(dict.fromkeys(identifier for _, identifier in sorted(found)))
+
+
+def _read_sentences(text: str, part: str, names: Mapping[str, str]) -> list[RationaleSentence]:
+    sentences = []
+    for piece in _SENTENCE_END.split(text):
+        if sentence := canonical_sentence(piece):
+            mentioned = named_diseases(sentence, names)
+            disease = mentioned[0] if len(mentioned) == 1 else None
+            sentences.append(RationaleSentence(part=part, text=sentence, disease=disease))
+    return sentences
+
+
+def parse_output(text: str, names: Mapping[str, str]) -> ParsedRationale:
+    """Read generated text back; never fails on bad text.
+
+    Diseases are matched exactly to the labels' names after `normalise_name`; whatever matches none is kept in
+    ``unknown``. Text before any heading counts as the note part. A sentence gets the disease that it names, where it
+    names one alone; evidence ids are not part of the text.
+
+    Args:
+        text: what a model wrote; lower case and loose spacing are read too.
+        names: phenotype id to name.
+
+    Returns:
+        The rationale: for text of `format_target`, its diseases and its sentences, note part first.
+    """
+    table = _name_table(names)
+    matches = list(_HEADING.finditer(text))
+    kinds = [match.lastgroup or "" for match in matches]
+    blocks = [("", text[: matches[0].start()] if matches else text)]
+    for index, match in enumerate(matches):
+        end = matches[index + 1].start() if index + 1 < len(matches) else len(text)
+        blocks.append((kinds[index], text[match.end() : end]))
+    diseases: list[str] = []
+    unknown: list[str] = []
+    repeated = 0
+    sentences: dict[str, list[RationaleSentence]] = {part: [] for part in PARTS}
+    closed = False
+    for kind, block in blocks:
+        if kind == "diseases":
+            listed, strange, twice = _read_diseases(block, table)
+            repeated += twice + sum(disease in diseases for disease in listed)
+            diseases.extend(disease for disease in listed if disease not in diseases)
+            unknown.extend(strange)
+            closed = block.rstrip().endswith(".")
+        elif block.strip():
+            part = kind or "note"
+            sentences[part].extend(_read_sentences(block, part, names))
+    inner = [kind for kind in kinds if kind != "diseases"]
+    at_edge = kinds.count("diseases") == 1 and "diseases" in (kinds[0], kinds[-1])
+    well_formed = at_edge and closed and inner == [p for p in PARTS if p in inner] and not blocks[0][1].strip()
+    return ParsedRationale(
+        diseases=tuple(diseases),
+        sentences=tuple(sentences["note"] + sentences["lab"]),
+        unknown=tuple(unknown),
+        repeated=repeated,
+        well_formed=well_formed,
+    )
+
+
+def canonical(rationale: Rationale, *, parts: Iterable[str] = PARTS, values: bool = True) -> Rationale:
+    """Give the rationale as its text carries it: no evidence ids, sentences in canonical form, part by part."""
+    kept: Collection[str] = tuple(parts)
+    sentences = []
+    for part in (p for p in PARTS if p in kept):
+        for sentence in rationale.sentences:
+            text = canonical_sentence(sentence.text if values else _MEASUREMENT.sub("", sentence.text))
+            if sentence.part == part and text:
+                sentences.append(RationaleSentence(part=part, text=text))
+    return Rationale(diseases=tuple(dict.fromkeys(rationale.diseases)), sentences=tuple(sentences))
