@@ -1,0 +1,503 @@
+"""Command line: parse, call one function, print.
+
+Three console scripts share the commands: ``clinragen`` carries everything, ``kg`` and ``distill`` are its sub-commands
+of the same name. Tables go to standard output, messages and progress to standard error. Exit codes: 0 done, 1 failed,
+2 bad input or usage, 130 interrupted. Heavy modules are imported by the command that needs them.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ehr.errors import ClinRaGenError, InputError
+from ehr.files import as_input_error
+from ehr.progress import set_quiet
+
+DEFAULT_STORE = "ladybug:graph/graph.lbug"
+
+
+class Format(StrEnum):
+    """How a table is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def _quiet(value: bool) -> bool:
+    set_quiet(value)
+    return value
+
+
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", callback=_quiet, help="No progress and no messages on standard error.")
+]
+OutputFormat = Annotated[Format, typer.Option("--format", help="How the table is printed.")]
+Seed = Annotated[int, typer.Option("--seed", help="Equal seeds give equal results.")]
+BundleDir = Annotated[Path, typer.Option("--bundle", help="Directory of the graph bundle.")]
+StoreUrl = Annotated[
+    str,
+    typer.Option("--store", envvar="CLINRAGEN_STORE", help="ladybug:PATH, neo4j://HOST:PORT, neo4j+s://… or bolt://…"),
+]
+CohortDir = Annotated[Path, typer.Argument(metavar="COHORT", help="Cohort directory, made by `clinragen ehr ingest`.")]
+RunDir = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory, made by `distill run`.")]
+Parameters = Annotated[
+    list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="JSON where it parses, else text.")
+]
+
+_SETTINGS = {"no_args_is_help": True, "pretty_exceptions_enable": False, "add_completion": False}
+kg_app = typer.Typer(help="The knowledge graph: build, load, query, link, retrieve.", **_SETTINGS)  # type: ignore[arg-type]
+distill_app = typer.Typer(help="Rationale distillation: teach, run, evaluate, diagnose.", **_SETTINGS)  # type: ignore[arg-type]
+ehr_app = typer.Typer(help="Patients: simulate, ingest, describe.", **_SETTINGS)  # type: ignore[arg-type]
+app = typer.Typer(help="ClinRaGen: diagnoses with reasons that can be traced in a graph.", **_SETTINGS)  # type: ignore[arg-type]
+app.add_typer(kg_app, name="kg")
+app.add_typer(distill_app, name="distill")
+app.add_typer(ehr_app, name="ehr")
+
+
+def emit(rows: Sequence[Mapping[str, object]], how: Format, *, title: str | None = None) -> None:
+    """Print rows as a table, as a JSON array of objects, or as CSV, on standard output."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    if how is Format.JSON:
+        sys.stdout.write(json.dumps(list(rows), indent=2, ensure_ascii=False, default=str) + "\n")
+    elif how is Format.CSV:
+        writer = csv.DictWriter(sys.stdout, fieldnames=columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: _cell(row.get(name)) for name in columns} for row in rows)
+    else:
+        table = Table(title=title, title_justify="left")
+        for name in columns:
+            numeric = all(isinstance(row.get(name), int | float | None) for row in rows)
+            table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(_cell(row.get(name)) for name in columns))
+        Console(highlight=False, markup=False).print(table if columns else "no rows")
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple | dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
+
+
+def _pairs(values: list[str] | None) -> dict[str, object]:
+    """Read ``name=value`` options; a value is JSON where it parses as JSON, else text."""
+    result: dict[str, object] = {}
+    for item in values or []:
+        name, sign, text = item.partition("=")
+        if not sign or not name:
+            raise InputError(f"expected NAME=VALUE, found {item!r}", where="-p")
+        try:
+            result[name] = json.loads(text)
+        except json.JSONDecodeError:
+            result[name] = text
+    return result
+
+
+# --- kg -------------------------------------------------------------------------------------------------------------
+
+
+@kg_app.command("build")
+def kg_build(
+    source: Annotated[
+        list[str] | None, typer.Option("--source", metavar="NAME|FORMAT:PATH", help="Repeat for several sources.")
+    ] = None,
+    bundle: BundleDir = Path("graph"),
+    store: Annotated[
+        list[str] | None, typer.Option("--store", metavar="URL", help="Stores to load; `none` loads none.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail on a source that is not there.")] = False,
+    keep_going: Annotated[bool, typer.Option("--keep-going", help="Report a broken source and go on.")] = False,
+    how: OutputFormat = Format.TABLE,
+    quiet: Quiet = False,
+) -> None:
+    """Read ontologies into the bundle and load it into stores.
+
+    Example: kg build --source hpo --source obo:doid.obo?prefix=DOID --store neo4j://127.0.0.1:7687
+    """
+    from kg.load import build_and_load
+
+    default = [os.environ.get("CLINRAGEN_STORE") or f"ladybug:{bundle / 'graph.lbug'}"]
+    urls = [] if store == ["none"] else store or default
+    report = build_and_load(source or None, bundle, urls, strict=strict, keep_going=keep_going)
+    emit(report.rows(), how, title=f"loaded into {bundle}")
+
+
+@kg_app.command("stats")
+def kg_stats(store: StoreUrl = DEFAULT_STORE, how: OutputFormat = Format.TABLE, quiet: Quiet = False) -> None:
+    """Count what a store holds, by source, category and predicate, with the share of checked citations."""
+    from kg.explore import store_stats
+
+    emit(store_stats(store), how)
+
+
+@kg_app.command("show")
+def kg_show(
+    curie: Annotated[str, typer.Argument(help="A concept, such as HP:0001945 or CCS:157.")],
+    store: StoreUrl = DEFAULT_STORE,
+    limit: Annotated[int, typer.Option(help="Neighbours at most.")] = 40,
+    how: OutputFormat = Format.TABLE,
+    quiet: Quiet = False,
+) -> None:
+    """Show a concept and its neighbours."""
+    from kg.explore import show_concept
+
+    emit(show_concept(store, curie, limit=limit), how)
+
+
+@kg_app.command("search")
+def kg_search(
+    words: Annotated[list[str], typer.Argument(help="Words of a name or synonym; small typing errors are forgiven.")],
+    store: StoreUrl = DEFAULT_STORE,
+    limit: Annotated[int, typer.Option(help="Results at most.")] = 20,
+    how: OutputFormat = Format.TABLE,
+    quiet: Quiet = False,
+) -> None:
+    """Search concepts by name."""
+    from kg.explore import search_store
+
+    emit(search_store(store, " ".join(words), limit=limit), how)
+
+
+@kg_app.command("query")
+def kg_query(
+    cypher: Annotated[str, typer.Argument(help="One Cypher query; `-` reads it from standard input.")],
+    parameter: Parameters = None,
+    store: StoreUrl = DEFAULT_STORE,
+    write: Annotated[bool, typer.Option("--write", help="Allow clauses that change the graph.")] = False,
+    limit: Annotated[int, typer.Option(help="Rows at most.")] = 1000,
+    timeout: Annotated[float, typer.Option(help="Seconds at most.")] = 60.0,
+    how: OutputFormat = Format.TABLE,
+    quiet: Quiet = False,
+) -> None:
+    """Run one Cypher query, read-only unless --write."""
+    from kg.explore import query_store
+
+    text = sys.stdin.read() if cypher == "-" else cypher
+    emit(query_store(store, text, _pairs(parameter), write=write, limit=limit, timeout=timeout), how)
+
+
+@kg_app.command("evidence")
+def kg_evidence(
+    name: Annotated[str | None, typer.Argument(help="Name of an evidence query; without it they are listed.")] = None,
+    parameter: Parameters = None,
+    store: StoreUrl = DEFAULT_STORE,
+    browser: Annotated[bool, typer.Option("--browser", help="Print the twin for Neo4j Browser.")] = False,
+    how: OutputFormat = Format.TABLE,
+    quiet: Quiet = False,
+) -> None:
+    """Run one of the evidence queries that come with the package.
+
+    Example: kg evidence why -p disease=CCS:157 -p 'findings=["HP:0100520"]'
+    """
+    from kg.explore import browser_text, evidence_rows, list_evidence
+
+    if name is None:
+        emit(list_evidence(), how)
+    elif browser:
+        sys.stdout.write(browser_text(name))
+    else:
+        emit(evidence_rows(store, name, _pairs(parameter)), how)
+
+
+@kg_app.command("diff")
+def kg_diff(
+    old: Annotated[Path, typer.Argument(help="Bundle directory.")],
+    new: Annotated[Path, typer.Argument(help="Bundle directory.")],
+    how: OutputFormat = Format.TABLE,
+    quiet: Quiet = False,
+) -> None:
+    """Compare two bundles: added, removed, changed, obsoleted."""
+    from kg.bundle import Bundle
+    from kg.diff import diff
+
+    emit(diff(Bundle.open(old), Bundle.open(new)).rows(), how)
+
+
+@kg_app.command("validate")
+def kg_validate(
+    bundle: Annotated[Path, typer.Argument(help="Bundle directory.")],
+    how: OutputFormat = Format.TABLE,
+    quiet: Quiet = False,
+) -> None:
+    """Check a bundle: schema, ids, references, hash; exit code 1 where something is wrong."""
+    from kg.bundle import Bundle
+    from kg.validate import validate
+
+    problems = validate(Bundle.open(bundle))
+    emit(problems, how)
+    raise typer.Exit(1 if problems else 0)
+
+
+@kg_app.command("link")
+def kg_link(
+    cohort: Annotated[Path | None, typer.Argument(metavar="COHORT", help="Cohort directory.")] = None,
+    text: Annotated[str | None, typer.Option("--text", metavar="FILE|-", help="Link one free text instead.")] = None,
+    bundle: BundleDir = Path("graph"),
+    mask_labels: Annotated[
+        bool, typer.Option("--mask-labels", help="Drop findings that name a candidate disease itself.")
+    ] = False,
+    how: OutputFormat = Format.TABLE,
+    quiet: Quiet = False,
+) -> None:
+    """Link notes, labs, vitals and drugs to concepts of the graph."""
+    from kg.explore import link_directory, link_free_text
+
+    if (cohort is None) == (text is None):
+        raise InputError("name either a COHORT or --text FILE", where="kg link")
+    emit(link_directory(cohort, bundle, mask_labels=mask_labels) if cohort else link_free_text(str(text), bundle), how)
+
+
+@kg_app.command("retrieve")
+def kg_retrieve(
+    cohort: CohortDir,
+    bundle: BundleDir = Path("graph"),
+    nodes: Annotated[int, typer.Option(help="Nodes of a subgraph.")] = 64,
+    explain: Annotated[str | None, typer.Option(metavar="ADMISSION", help="Say why each node is there.")] = None,
+    seed: Seed = 0,
+    how: OutputFormat = Format.TABLE,
+    quiet: Quiet = False,
+) -> None:
+    """Retrieve each admission's subgraph from its findings."""
+    from kg.explore import retrieve_directory
+
+    emit(retrieve_directory(cohort, bundle, nodes=nodes, seed=seed, explain=explain), how)
+
+
+# --- ehr ------------------------------------------------------------------------------------------------------------
+
+
+@ehr_app.command("simulate")
+def ehr_simulate(
+    out: Annotated[Path, typer.Option("--out", help="Directory for MIMIC-IV's files.")],
+    admissions: Annotated[int, typer.Option(min=1, help="Number of admissions.")] = 2000,
+    seed: Seed = 7,
+    graph: Annotated[
+        Path | None,
+        typer.Option("--graph", help="Bundle; `test_links` holds out links that it states."),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Simulate patients in MIMIC-IV's own layout."""
+    from distill.overlap import simulate_with_graph
+
+    simulate_with_graph(out, admissions=admissions, seed=seed, graph=graph)
+
+
+@ehr_app.command("ingest")
+def ehr_ingest(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Hospital tables.")],
+    out: Annotated[Path, typer.Option("--out", help="Cohort directory.")],
+    layout: Annotated[str, typer.Option(help="auto or mimic-iv.")] = "auto",
+    splits: Annotated[Path | None, typer.Option(help="CSV with subject_id,split.")] = None,
+    note_policy: Annotated[str, typer.Option(help="admission, or paper (brief hospital course).")] = "admission",
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Read hospital tables into a cohort."""
+    from ehr.ingest import ingest
+
+    ingest(directory, out, layout=layout, splits=splits, seed=seed, note_policy=note_policy)
+
+
+@ehr_app.command("describe")
+def ehr_describe(cohort: CohortDir, how: OutputFormat = Format.TABLE, quiet: Quiet = False) -> None:
+    """Print the cohort table."""
+    from ehr.cohort import Cohort
+    from ehr.describe import describe
+
+    emit(describe(Cohort.open(cohort)), how)
+
+
+# --- distill --------------------------------------------------------------------------------------------------------
+
+
+@distill_app.command("teach")
+def distill_teach(
+    cohort: CohortDir,
+    teacher: Annotated[str, typer.Option(help="graph (offline), openai (an endpoint), hf (a local model).")] = "graph",
+    bundle: BundleDir = Path("graph"),
+    model: Annotated[str | None, typer.Option(help="Model name (openai) or path (hf).")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Endpoint of an OpenAI-compatible server.")] = None,
+    send_patients: Annotated[
+        bool, typer.Option("--send-patients", help="I may send this cohort to an endpoint that is not on this machine.")
+    ] = False,
+    seed: Seed = 0,
+    how: OutputFormat = Format.TABLE,
+    quiet: Quiet = False,
+) -> None:
+    """Write rationales, each sentence with its evidence ids."""
+    from distill.teachers import teach
+    from ehr.cohort import Cohort
+    from kg.bundle import Bundle
+
+    counts = teach(
+        Cohort.open(cohort),
+        Bundle.open(bundle),
+        teacher=teacher,
+        seed=seed,
+        model=model,
+        base_url=base_url,
+        send_patients=send_patients,
+    )
+    emit([counts], how)
+
+
+@distill_app.command("run")
+def distill_run(
+    cohort: CohortDir,
+    out: Annotated[Path, typer.Option("--out", help="Run directory.")],
+    bundle: BundleDir = Path("graph"),
+    preset: Annotated[str, typer.Option(help="demo, default or paper.")] = "default",
+    slm: Annotated[str, typer.Option(help="scratch, or a Hugging Face id or path.")] = "scratch",
+    gguf: Annotated[str | None, typer.Option(help="GGUF file inside --slm.")] = None,
+    stage: Annotated[list[int] | None, typer.Option(help="Stages to run; all by default.")] = None,
+    fold: Annotated[int | None, typer.Option(help="Train without this fold.")] = None,
+    init: Annotated[Path | None, typer.Option(help="Start from the weights of this run.")] = None,
+    resume: Annotated[bool, typer.Option("--resume/--restart", help="Go on where an earlier call stopped.")] = True,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any field of the configuration.")
+    ] = None,
+    seed: Seed = 0,
+    how: OutputFormat = Format.TABLE,
+    quiet: Quiet = False,
+) -> None:
+    """Distil in three stages: notes, labs, joint."""
+    from distill.jobs import run_directory
+
+    rows = run_directory(
+        cohort, bundle, out, preset=preset, slm=slm, gguf=gguf, stages=stage, fold=fold, init=init, resume=resume,
+        settings=_pairs(setting), seed=seed,
+    )  # fmt: skip
+    emit(rows, how)
+
+
+@distill_app.command("evaluate")
+def distill_evaluate(
+    run: RunDir,
+    cohort: Annotated[Path | None, typer.Option(help="Default: the cohort the run was trained on.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Default: the bundle the run was trained with.")] = None,
+    samples: Annotated[int, typer.Option(help="Bootstrap samples.")] = 1000,
+    seed: Seed = 0,
+    how: OutputFormat = Format.TABLE,
+    quiet: Quiet = False,
+) -> None:
+    """Evaluate on held-out patients, beside baselines and controls."""
+    from distill.jobs import evaluate_directory
+
+    emit(evaluate_directory(run, cohort=cohort, bundle=bundle, samples=samples, seed=seed), how)
+
+
+@distill_app.command("diagnose")
+def distill_diagnose(
+    run: RunDir,
+    admission: Annotated[str | None, typer.Option(help="One admission of the cohort.")] = None,
+    cohort: Annotated[Path | None, typer.Option(help="Default: the cohort the run was trained on.")] = None,
+    input_file: Annotated[str | None, typer.Option("--input", metavar="FILE|-", help="An admission as JSON.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Default: the bundle the run was trained with.")] = None,
+    store: Annotated[str | None, typer.Option(envvar="CLINRAGEN_STORE", help="Store for evidence and --write.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Put the diagnosis into the store, pseudonymous.")] = False,
+    how: OutputFormat = Format.TABLE,
+    quiet: Quiet = False,
+) -> None:
+    """Diagnose one admission, or a whole cohort: diseases, rationale, evidence."""
+    from distill.jobs import diagnose_directory
+
+    result = diagnose_directory(
+        run, admission=admission, cohort=cohort, input_file=input_file, bundle=bundle, store=store, write=write
+    )
+    if how is Format.TABLE:
+        for title, rows in result.tables():
+            emit(rows, how, title=title)
+    else:
+        emit(result.rows(), how)
+
+
+# --- clinragen ------------------------------------------------------------------------------------------------------
+
+
+@app.command("report")
+def report(
+    run: RunDir,
+    admission: Annotated[str, typer.Option(help="Admission of the run's cohort.")],
+    out: Annotated[Path, typer.Option(help="HTML file.")],
+    store: Annotated[str | None, typer.Option(envvar="CLINRAGEN_STORE", help="Store for the evidence.")] = None,
+    include_text: Annotated[bool, typer.Option("--include-text", help="Put note text into the report.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write one self-contained HTML report of a diagnosis."""
+    from distill.jobs import report_admission
+
+    report_admission(run, admission, out, store=store, include_text=include_text)
+
+
+@app.command("demo")
+def demo(
+    admissions: Annotated[int, typer.Option(help="Simulated admissions.")] = 2000,
+    mimic_iv: Annotated[Path | None, typer.Option("--mimic-iv", metavar="DIR", help="Real tables instead.")] = None,
+    store: Annotated[str | None, typer.Option(help="Also put graph and diagnoses into this store.")] = None,
+    out: Annotated[Path, typer.Option(help="Directory for everything.")] = Path("demo"),
+    seed: Seed = 7,
+    quiet: Quiet = False,
+) -> None:
+    """Run the main job end to end: graph, patients, subgraphs, distillation, evaluation, one diagnosis."""
+    from distill.demo import run_demo
+
+    emit(run_demo(out, admissions=admissions, mimic_iv=mimic_iv, store=store, seed=seed), Format.TABLE)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    sys.stderr.write(" ".join(message.split()) + "\n")
+    raise SystemExit(code)
+
+
+def _start(application: typer.Typer, name: str) -> None:
+    try:
+        application(prog_name=name)
+    except ClinRaGenError as error:
+        _fail(f"{name}: {error}", error.exit_code)
+    except KeyboardInterrupt:
+        _fail(f"{name}: interrupted; the same command goes on where it stopped", 130)
+    except SystemExit as done:
+        if done.code == 130:
+            _fail(f"{name}: interrupted; the same command goes on where it stopped", 130)
+        raise
+    except OSError as error:
+        mended = as_input_error(error)
+        if mended is None:
+            raise
+        _fail(f"{name}: {mended}", 2)
+
+
+def main() -> None:
+    """Entry point of ``clinragen``."""
+    _start(app, "clinragen")
+
+
+def kg_main() -> None:
+    """Entry point of ``kg``."""
+    _start(kg_app, "kg")
+
+
+def distill_main() -> None:
+    """Entry point of ``distill``."""
+    _start(distill_app, "distill")
+
+
+if __name__ == "__main__":
+    main()
