@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from distill.types import Rationale, RationaleSentence
+from kg.types import Finding, PatientSubgraph
+from kg.vocabulary import Predicate
 
 Order = Literal["rationale_first", "diagnosis_first"]
 
@@ -273,3 +275,144 @@ def canonical(rationale: Rationale, *, parts: Iterable[str] = PARTS, values: boo
             if sentence.part == part and text:
                 sentences.append(RationaleSentence(part=part, text=text))
     return Rationale(diseases=tuple(dict.fromkeys(rationale.diseases)), sentences=tuple(sentences))
+
+
+# --- checking ----------------------------------------------------------------------------------------------------
+
+_HIGH = {Predicate.HAS_HIGH_MEASUREMENT, Predicate.HIGH_INDICATES}
+_LOW = {Predicate.HAS_LOW_MEASUREMENT, Predicate.LOW_INDICATES}
+_NUMBER = re.compile(r"(?<![\w.,])-?\d+(?:\.\d+)?(?![\w]*[-/^]?\d)")
+_ORIGINS = {"note": ("note", "medication"), "lab": ("lab", "vital")}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one sentence of a rationale.
+
+    ``kind`` is ``part``, ``disease``, ``no_evidence``, ``finding``, ``state``, ``statement``, ``no_path``,
+    ``direction``, ``normal``, ``number`` or ``other_disease``; ``detail`` names ids, never text.
+    """
+
+    sentence: int
+    kind: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    ends: tuple[str, str]
+    predicate: Predicate | None
+
+
+def _links(subgraph: PatientSubgraph) -> dict[str, list[_Link]]:
+    links: dict[str, list[_Link]] = {}
+    for edge in subgraph.edges:
+        ends = (subgraph.nodes[edge.source], subgraph.nodes[edge.target])
+        links.setdefault(edge.statement, []).append(_Link(ends, edge.predicate))
+    for path in subgraph.paths:
+        for one, other, statement in zip(path.nodes, path.nodes[1:], path.statements, strict=False):
+            links.setdefault(statement, []).append(_Link((one, other), None))
+    return links
+
+
+def _reach(starts: set[str], links: Sequence[_Link]) -> set[str | None]:
+    reached: set[str | None] = {*starts}
+    while more := {end for link in links for end in link.ends if reached & set(link.ends)} - reached:
+        reached |= more
+    return reached
+
+
+def _check_evidence(
+    sentence: RationaleSentence, known: Mapping[str, Sequence[Finding]], links: Mapping[str, list[_Link]]
+) -> Iterable[tuple[str, str]]:
+    """Yield what is wrong with the ids of one sentence."""
+    history = "history" in sentence.text.casefold() or "past " in sentence.text.casefold()
+    used = [link for statement in sentence.statements for link in links.get(statement, ())]
+    for statement in sentence.statements:
+        if statement not in links:
+            yield "statement", statement
+    if sentence.findings and not sentence.statements:
+        yield "no_evidence", ",".join(sentence.findings)
+    if sentence.statements and not sentence.findings:
+        yield "no_evidence", ",".join(sentence.statements)
+    for concept in sentence.findings:
+        mine = [f for f in known.get(concept, ()) if f.origin in _ORIGINS[sentence.part]]
+        if not mine:
+            yield "finding", concept
+            continue
+        if not any(f.present or (history and (f.historical or f.family) and not f.negated) for f in mine):
+            yield "state", concept
+        anchors = {concept, *(f.code for f in mine if f.code)}
+        if sentence.statements and sentence.disease not in _reach(anchors, used):
+            yield "no_path", concept
+        directions = {f.direction for f in mine if f.direction}
+        near = {link.predicate for link in used if anchors & set(link.ends)}
+        if directions and ((near & _HIGH and "high" not in directions) or (near & _LOW and "low" not in directions)):
+            yield "direction", concept
+
+
+def _check_text(
+    sentence: RationaleSentence, known: Mapping[str, Sequence[Finding]], names: Mapping[str, str]
+) -> Iterable[tuple[str, str]]:
+    """Yield what is wrong with the words of one sentence."""
+    findings = [f for concept in sentence.findings for f in known.get(concept, ())]
+    values = [abs(v) for f in findings for v in (f.value, f.hours) if v is not None]
+    told = sentence.text.replace("×10³", " ").replace("10*3", " ")
+    for name in (names[c] for f in findings for c in (f.concept, f.code) if c is not None and c in names):
+        told = re.sub(re.escape(name), " ", told, flags=re.IGNORECASE)
+    for number in _NUMBER.findall(told):
+        # Rounding to the digits that were written is allowed, nothing else.
+        decimals = len(number.partition(".")[2])
+        if not any(abs(value - abs(float(number))) <= 0.501 * 10**-decimals for value in values):
+            yield "number", number
+    words = normalise_name(sentence.text).split()
+    if "normal" in words and sentence.part == "lab":
+        yield "normal", ""
+    if sentence.part == "lab" and (directions := {f.direction for f in findings if f.direction}):
+        for word, opposite in (("high", "low"), ("low", "high")):
+            if word in words and word not in directions and opposite in directions:
+                yield "direction", word
+    listed = {identifier: name for identifier, name in names.items() if identifier.startswith("CCS:")}
+    cited = {normalise_name(names[c]) for c in sentence.findings if c in names}
+    for disease in named_diseases(sentence.text, listed) if listed else ():
+        if disease != sentence.disease and not any(normalise_name(listed[disease]) in name for name in cited):
+            yield "other_disease", disease
+
+
+def verify(
+    rationale: Rationale,
+    findings: Sequence[Finding],
+    subgraph: PatientSubgraph,
+    names: Mapping[str, str] | None = None,
+) -> list[Problem]:
+    """Check that every sentence of a rationale rests on this patient's findings and subgraph.
+
+    Each sentence's finding must be the patient's, present (or said to be history) and of an origin that fits the part;
+    each statement must stand in the subgraph; the statements must lead from each finding to the sentence's disease;
+    high stays high and low stays low; numbers must be measured ones; labs are never called normal. A sentence
+    without any evidence id makes no claim from the graph and passes only these last checks of its words.
+
+    Args:
+        rationale: with evidence ids.
+        findings: all findings of the admission.
+        subgraph: of the same admission.
+        names: concept id to name (phenotypes included); gives the checks of the words, left out without it.
+
+    Returns:
+        The problems, by sentence; empty for a sound rationale.
+    """
+    known: dict[str, list[Finding]] = {}
+    for finding in findings:
+        known.setdefault(finding.concept, []).append(finding)
+    links = _links(subgraph)
+    problems: list[Problem] = []
+    for index, sentence in enumerate(rationale.sentences):
+        if sentence.part not in PARTS:
+            problems.append(Problem(index, "part", sentence.part))
+            continue
+        if sentence.disease is None or sentence.disease not in rationale.diseases:
+            problems.append(Problem(index, "disease", sentence.disease or ""))
+        problems += [Problem(index, *found) for found in _check_evidence(sentence, known, links)]
+        if names is not None:
+            problems += [Problem(index, *found) for found in _check_text(sentence, known, names)]
+    return problems
