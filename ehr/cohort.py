@@ -1,0 +1,311 @@
+"""The cohort: a directory of Parquet tables that every later step reads and adds to.
+
+The directory has mode 0700, since what lies in it is patient data. A table is written whole or not at all, and the
+manifest says by which settings and inputs (``fingerprint``) each was made.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ehr.errors import InputError
+from ehr.files import JsonValue, atomic_path, read_json, user_errors, write_json
+from ehr.types import Admission, Medication, NoteSection, TimeSeries
+
+FORMAT = 1
+"""Version of the cohort's file formats."""
+
+MANIFEST = "manifest.json"
+
+MAKERS = {
+    "findings": "kg link {cohort}",
+    "subgraphs": "kg retrieve {cohort}",
+    "rationales": "distill teach {cohort}",
+}
+"""Which command makes a table; every other table comes from ``clinragen ehr ingest``."""
+
+ADMISSIONS_SCHEMA = pl.Schema(
+    {
+        "patient_id": pl.String(),
+        "admission_id": pl.String(),
+        "age": pl.Float64(),
+        "sex": pl.String(),
+        "admission_type": pl.String(),
+        "length_of_stay_hours": pl.Float64(),
+        "year_group": pl.String(),
+        "labels": pl.List(pl.String()),
+        "split": pl.String(),
+    }
+)
+NOTES_SCHEMA = pl.Schema(
+    {"admission_id": pl.String(), "section": pl.String(), "text": pl.String(), "origin": pl.String()}
+)
+SERIES_SCHEMA = pl.Schema(
+    {
+        "admission_id": pl.String(),
+        "code": pl.String(),
+        "hours": pl.Float64(),
+        "value": pl.Float64(),
+        "unit": pl.String(),
+        "reference_low": pl.Float64(),
+        "reference_high": pl.Float64(),
+        "source_row": pl.String(),
+    }
+)
+MEDICATIONS_SCHEMA = pl.Schema(
+    {
+        "admission_id": pl.String(),
+        "name": pl.String(),
+        "hours": pl.Float64(),
+        "before_admission": pl.Boolean(),
+        "source_row": pl.String(),
+    }
+)
+FOLDS_SCHEMA = pl.Schema({"patient_id": pl.String(), "fold": pl.Int64()})
+
+SCHEMAS = {
+    "admissions": ADMISSIONS_SCHEMA,
+    "notes": NOTES_SCHEMA,
+    "series": SERIES_SCHEMA,
+    "medications": MEDICATIONS_SCHEMA,
+    "folds": FOLDS_SCHEMA,
+}
+"""Columns of the tables that ingestion writes, in file order."""
+
+_BATCH = 1000
+_NO_SPACE = re.compile(r"no space left|disk quota|file too large", re.IGNORECASE)
+
+
+@contextmanager
+def library_errors(path: Path) -> Iterator[None]:
+    """Turn what polars, pyarrow and DuckDB say of a full disk into `InputError`; they give no errno."""
+    with user_errors(path):
+        try:
+            yield
+        except InputError:
+            raise
+        except Exception as error:
+            if _NO_SPACE.search(str(error)):
+                remedy = "free some space and run the same command again"
+                raise InputError("no space left on the device", where=path, remedy=remedy) from error
+            raise
+
+
+class Cohort:
+    """An opened cohort; reads lazily, so that a large one need not fit in memory.
+
+    Attributes:
+        path: the directory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._admissions: pl.DataFrame | None = None
+
+    @classmethod
+    def open(cls, path: Path | str) -> Cohort:
+        """Open a cohort's directory.
+
+        Raises:
+            InputError: where there is none, or one of another format.
+        """
+        directory = Path(path)
+        remedy = f"make one with `clinragen ehr ingest DIR --out {directory}`"
+        if not directory.is_dir():
+            raise InputError("no such cohort directory", where=directory, remedy=remedy)
+        if not (directory / MANIFEST).is_file():
+            raise InputError(f"no cohort: it has no {MANIFEST}", where=directory, remedy=remedy)
+        cohort = cls(directory)
+        found = cohort.manifest.get("format")
+        if found != FORMAT:
+            raise InputError(f"cohort format is {found!r}, expected {FORMAT}", where=directory, remedy=remedy)
+        return cohort
+
+    @property
+    def manifest(self) -> dict[str, JsonValue]:
+        """The manifest as it stands on disk now."""
+        return read_json(self.path / MANIFEST)
+
+    def _entries(self) -> dict[str, JsonValue]:
+        tables = self.manifest.get("tables")
+        return tables if isinstance(tables, dict) else {}
+
+    def fingerprint(self, name: str) -> str | None:
+        """Give the fingerprint that a table was written with, None where it is missing."""
+        entry = self._entries().get(name)
+        value = entry.get("fingerprint") if isinstance(entry, dict) else None
+        return value if isinstance(value, str) else None
+
+    def is_current(self, name: str, fingerprint: str) -> bool:
+        """Say whether the table stands there, whole, with this fingerprint."""
+        return self.fingerprint(name) == fingerprint and self.table_path(name).is_file()
+
+    def table_path(self, name: str) -> Path:
+        """Give the file of a table, whether or not it exists."""
+        return self.path / f"{name}.parquet"
+
+    def _require(self, name: str) -> Path:
+        path = self.table_path(name)
+        if not path.is_file():
+            command = MAKERS.get(name, "clinragen ehr ingest DIR --out {cohort}").format(cohort=self.path)
+            raise InputError(f"the cohort has no table {name!r}", where=self.path, remedy=f"run `{command}`")
+        return path
+
+    def table(self, name: str) -> pl.DataFrame:
+        """Read a table whole.
+
+        Raises:
+            InputError: where it is missing (names the command that makes it) or damaged.
+        """
+        path = self._require(name)
+        try:
+            return pl.read_parquet(path)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise InputError("damaged table", where=path, remedy="make it again") from error
+
+    def scan(self, name: str) -> pl.LazyFrame:
+        """Read a table lazily; sorted by admission, so a filter on ids reads little.
+
+        Raises:
+            InputError: where it is missing (names the command that makes it).
+        """
+        return pl.scan_parquet(self._require(name))
+
+    def write_table(self, name: str, frame: pl.DataFrame, fingerprint: str, **info: JsonValue) -> None:
+        """Write a table whole and note it in the manifest.
+
+        Args:
+            name: table name, also the file's stem.
+            frame: rows in their final order.
+            fingerprint: of everything the table depends on.
+            info: more about it for the manifest, JSON values.
+
+        Raises:
+            InputError: for a full disk or no permission; the former table then stays or is gone, never half.
+        """
+        path = self.table_path(name)
+        # Taken out of the manifest first: killed in between, the new file must not pass under the old fingerprint.
+        self._note(name, None)
+        with library_errors(path), atomic_path(path) as temporary:
+            frame.write_parquet(temporary, compression="zstd", statistics=True, row_group_size=100_000)
+        self._note(name, {"fingerprint": fingerprint, "rows": frame.height, **info})
+        if name == "admissions":
+            self._admissions = None
+
+    def _note(self, name: str, entry: dict[str, JsonValue] | None) -> None:
+        manifest = self.manifest
+        tables = manifest.setdefault("tables", {})
+        if not isinstance(tables, dict):
+            raise InputError("'tables' is no object", where=self.path / MANIFEST)
+        if entry is None and name not in tables:
+            return
+        if entry is None:
+            del tables[name]
+        else:
+            tables[name] = entry
+        write_json(self.path / MANIFEST, dict(manifest))
+
+    def _admission_table(self) -> pl.DataFrame:
+        if self._admissions is None:
+            self._admissions = self.table("admissions")
+        return self._admissions
+
+    def ids(self, split: str | None = None) -> tuple[str, ...]:
+        """Give the admission ids, all or those of one split, sorted."""
+        frame = self._admission_table()
+        if split is not None:
+            frame = frame.filter(pl.col("split") == split)
+        return tuple(frame["admission_id"].to_list())
+
+    def admission(self, admission_id: str) -> Admission:
+        """Give one admission with notes, series and medications.
+
+        Raises:
+            InputError: for an id that the cohort does not have.
+        """
+        for found in self._build([admission_id]):
+            return found
+        raise InputError(f"no admission {admission_id!r}", where=self.path)
+
+    def admissions(self, split: str | None = None, ids: Iterable[str] | None = None) -> Iterator[Admission]:
+        """Iterate over admissions in order of their ids, reading a thousand at a time.
+
+        Args:
+            split: only this split.
+            ids: only these; unknown ids are passed over.
+        """
+        wanted = None if ids is None else set(ids)
+        chosen = [found for found in self.ids(split) if wanted is None or found in wanted]
+        for start in range(0, len(chosen), _BATCH):
+            yield from self._build(chosen[start : start + _BATCH])
+
+    def _groups(self, name: str, ids: list[str]) -> dict[str, pl.DataFrame]:
+        if not self.table_path(name).is_file():
+            return {}
+        # The range lets Parquet statistics skip row groups; the exact test is the second one.
+        near = pl.col("admission_id").is_between(pl.lit(min(ids)), pl.lit(max(ids)))
+        frame = self.scan(name).filter(near & pl.col("admission_id").is_in(ids)).collect()
+        return {str(key[0]): part for key, part in frame.group_by(["admission_id"], maintain_order=True)}
+
+    def _build(self, ids: list[str]) -> Iterator[Admission]:
+        rows = self._admission_table().filter(pl.col("admission_id").is_in(ids))
+        notes, series, drugs = (self._groups(name, ids) for name in ("notes", "series", "medications"))
+        for row in rows.iter_rows(named=True):
+            key = row["admission_id"]
+            yield Admission(
+                patient_id=row["patient_id"],
+                admission_id=key,
+                age=row["age"],
+                sex=row["sex"],
+                admission_type=row["admission_type"],
+                length_of_stay_hours=row["length_of_stay_hours"],
+                notes=tuple(_notes(notes.get(key))),
+                series=tuple(_series(series.get(key))),
+                medications=tuple(_medications(drugs.get(key))),
+                labels=frozenset(row["labels"] or ()),
+                split=row["split"],
+            )
+
+
+def _rows(frame: pl.DataFrame | None) -> Iterator[dict[str, Any]]:
+    if frame is not None:
+        yield from frame.iter_rows(named=True)
+
+
+def _notes(frame: pl.DataFrame | None) -> Iterator[NoteSection]:
+    for row in _rows(frame):
+        yield NoteSection(row["section"], row["text"], row["origin"])
+
+
+def _series(frame: pl.DataFrame | None) -> Iterator[TimeSeries]:
+    if frame is None:
+        return
+    for key, part in frame.group_by(["code"], maintain_order=True):
+        yield TimeSeries(
+            code=str(key[0]),
+            hours=part["hours"].to_numpy().astype(np.float64, copy=False),
+            values=part["value"].to_numpy().astype(np.float64, copy=False),
+            unit=part["unit"][0],
+            source_rows=tuple(part["source_row"].to_list()),
+        )
+
+
+def _medications(frame: pl.DataFrame | None) -> Iterator[Medication]:
+    for row in _rows(frame):
+        yield Medication(row["name"], row["hours"], row["before_admission"], row["source_row"])
+
+
+def create_cohort(directory: Path, manifest: dict[str, JsonValue]) -> Cohort:
+    """Make an empty cohort in an existing directory, readable by its owner alone."""
+    with user_errors(directory):
+        with suppress(PermissionError):
+            directory.chmod(0o700)
+        write_json(directory / MANIFEST, {**manifest, "format": FORMAT, "tables": {}})
+    return Cohort(directory)
