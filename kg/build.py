@@ -1,0 +1,261 @@
+"""``kg build``: sources, readers, merge, bundle; nothing where nothing changed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from ehr.errors import InputError
+from ehr.files import JsonValue, fingerprint, read_json, sha256_file
+from ehr.progress import bar, say
+from kg.bundle import FORMAT, MANIFEST, build_lock, finish_commit, intact, write_bundle
+from kg.collect import Collected, Collector
+from kg.merge import Merged, merge
+from kg.sources import DERIVED, FORMATS, Context, Plan, Source, plan
+from kg.vocabulary import Predicate
+
+_STEP = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReport:
+    """What became of one source.
+
+    Attributes:
+        status: ``loaded``, ``skipped`` (a built-in that is not installed) or ``failed`` (with ``keep_going``).
+        reason: why it was skipped or failed.
+        counts: concepts, synonyms, statements, evidence, mappings, rejects that it contributed.
+    """
+
+    name: str
+    status: str
+    version: str = ""
+    licence: str = ""
+    reason: str = ""
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What a build did.
+
+    Attributes:
+        bundle, hash: where the bundle is, and the hash of its content.
+        unchanged: True where the bundle was already what the sources give, and nothing was written.
+        sources: one entry a source.
+        categories: concepts by (source, category).
+        predicates: statements by (source, predicate); a statement of two sources counts for each.
+        totals: rows by table.
+        dangling: ids that statements name and no source declares; they stand in the graph as minimal concepts.
+        seconds: how long it took.
+    """
+
+    bundle: Path
+    hash: str
+    unchanged: bool
+    sources: tuple[SourceReport, ...]
+    categories: dict[tuple[str, str], int]
+    predicates: dict[tuple[str, str], int]
+    totals: dict[str, int]
+    dangling: tuple[str, ...]
+    seconds: float
+
+    def rows(self) -> list[dict[str, str | int]]:
+        """Give the table that the command line prints: what was loaded, by source and category or predicate."""
+        rows: list[dict[str, str | int]] = []
+        for source in self.sources:
+            if source.status != "loaded":
+                rows.append(
+                    {"source": source.name, "version": "", "what": source.status, "kind": source.reason, "count": 0}
+                )
+                continue
+            for what, table in (("concepts", self.categories), ("statements", self.predicates)):
+                for (name, kind), count in sorted(table.items()):
+                    if name == source.name:
+                        rows.append(
+                            {"source": name, "version": source.version, "what": what, "kind": kind, "count": count}
+                        )
+        return rows
+
+
+def build(
+    sources: Sequence[str] | None, bundle: Path, *, strict: bool = False, keep_going: bool = False
+) -> BuildReport:
+    """Build the bundle, or find that it is already what the sources give.
+
+    Args:
+        sources: built-in names and ``FORMAT:PATH[?prefix=…&category=…&name=…]``; None is the whole built-in recipe.
+        bundle: directory to build in; files in it that are not the bundle's stay.
+        strict: a built-in source that is not installed is an error instead of being skipped.
+        keep_going: a source that cannot be read is left out and reported instead of ending the build.
+
+    Raises:
+        InputError: for an unknown source, a file that is missing or broken, a place that cannot be written to,
+            another build running there.
+    """
+    started = time.monotonic()
+    bundle = Path(bundle)
+    planned = plan(sources, strict=strict)
+    digests = {source.name: sha256_file(source.path) for source in planned.sources}
+    print_ = _fingerprint(planned, digests)
+    with build_lock(bundle):
+        finish_commit(bundle)
+        manifest = _unchanged(bundle, print_, keep_going=keep_going)
+        if manifest is not None:
+            say(f"{bundle}: already built from these sources, nothing to do")
+            return _report(bundle, manifest, unchanged=True, started=started)
+        collected, failed = _read_all(planned.sources, keep_going=keep_going)
+        with bar("merging", 2) as advance:
+            merged = merge(list(collected.values()))
+            advance()
+            content = _describe(planned, digests, collected, failed, merged) | {"fingerprint": print_}
+            written = write_bundle(bundle, merged.tables, content)
+            advance()
+    return _report(bundle, written, unchanged=False, started=started)
+
+
+def _fingerprint(planned: Plan, digests: dict[str, str]) -> str:
+    return fingerprint(
+        {
+            "format": FORMAT,
+            "sources": [source.settings() | {"sha256": digests[source.name]} for source in planned.sources],
+            "skipped": [name for name, _ in planned.skipped],
+        }
+    )
+
+
+def _unchanged(bundle: Path, print_: str, *, keep_going: bool) -> dict[str, JsonValue] | None:
+    """Give the manifest of a bundle that needs no build; a damaged one counts as not built."""
+    if not (bundle / MANIFEST).is_file():
+        return None
+    try:
+        manifest = read_json(bundle / MANIFEST)
+    except InputError:
+        return None
+    current = manifest.get("format") == FORMAT and manifest.get("fingerprint") == print_
+    failed = any(isinstance(s, dict) and s.get("status") == "failed" for s in _list(manifest.get("sources")))
+    if current and intact(bundle, manifest) and (keep_going or not failed):
+        return manifest
+    return None
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _read_all(sources: Sequence[Source], *, keep_going: bool) -> tuple[dict[str, Collected], dict[str, str]]:
+    """Read the sources in order; gives what each said, and why some could not be read."""
+    collected: dict[str, Collected] = {}
+    failed: dict[str, str] = {}
+    for source in sources:
+        context = Context(_children(collected)) if source.format in DERIVED else Context()
+        collector = Collector(source.name)
+        try:
+            with bar(f"reading {source.name}") as advance:
+                for count, record in enumerate(FORMATS[source.format](source, context), start=1):
+                    collector.add(record)
+                    if count % _STEP == 0:
+                        advance(_STEP)
+        except InputError as error:
+            if not keep_going:
+                raise
+            failed[source.name] = str(error)
+            say(f"left out {source.name}: {error}")
+            continue
+        collected[source.name] = collector.finish()
+    if not collected:
+        raise InputError("no source could be read", where=next(iter(failed)), remedy=next(iter(failed.values())))
+    return collected, failed
+
+
+def _children(collected: dict[str, Collected]) -> dict[str, list[str]]:
+    """Give the ICD-10-CM codes below each code, from what the sources before said."""
+    children: dict[str, list[str]] = {}
+    for one in collected.values():
+        below = one.facts.filter(
+            (pl.col("predicate") == Predicate.SUBCLASS_OF.value)
+            & pl.col("subject").str.starts_with("ICD10CM:")
+            & pl.col("object").str.starts_with("ICD10CM:")
+        )
+        for child, parent in below.select("subject", "object").iter_rows():
+            children.setdefault(parent, []).append(child)
+    return children
+
+
+def _describe(
+    planned: Plan, digests: dict[str, str], collected: dict[str, Collected], failed: dict[str, str], merged: Merged
+) -> dict[str, object]:
+    """Give the manifest's part on sources: nothing of it depends on clock or place."""
+    rejected = dict(merged.tables["rejects"].group_by("source").len().iter_rows())
+    entries: list[dict[str, object]] = []
+    for source in planned.sources:
+        entry: dict[str, object] = source.settings() | {"sha256": digests[source.name], "licence": source.licence}
+        if source.name in failed:
+            entries.append(
+                entry | {"status": "failed", "reason": _placeless(failed[source.name], source), "counts": {}}
+            )
+            continue
+        one = collected[source.name]
+        counts = {
+            "concepts": one.concepts["id"].n_unique(),
+            "synonyms": one.synonyms.height + one.names.height,
+            "statements": one.facts["statement"].n_unique(),
+            "evidence": one.facts.height,
+            "mappings": one.mappings.height,
+            "rejects": rejected.get(source.name, 0),
+        }
+        licence = source.licence or one.header.licence
+        entries.append(
+            entry | {"status": "loaded", "version": one.header.version, "licence": licence, "counts": counts}
+        )
+    entries.extend({"name": n, "status": "skipped", "reason": why, "counts": {}} for n, why in planned.skipped)
+    return {
+        "sources": entries,
+        "categories": _count(merged.tables["concepts"], ["source", "category"]),
+        "predicates": _count(merged.tables["statements"].explode("sources"), ["sources", "predicate"]),
+        "dangling": list(merged.dangling),
+    }
+
+
+def _placeless(reason: str, source: Source) -> str:
+    return reason.replace(str(source.path), source.path.name)
+
+
+def _count(frame: pl.DataFrame, by: list[str]) -> list[list[str | int]]:
+    return [list(row) for row in frame.group_by(by).len().sort(by).iter_rows()]
+
+
+def _report(bundle: Path, manifest: Mapping[str, object], *, unchanged: bool, started: float) -> BuildReport:
+    def pairs(key: str) -> dict[tuple[str, str], int]:
+        rows = [row for row in _list(manifest[key]) if isinstance(row, list)]
+        return {(str(source), str(kind)): int(count) for source, kind, count in rows}
+
+    entries = [
+        SourceReport(
+            name=str(entry["name"]),
+            status=str(entry["status"]),
+            version=str(entry.get("version", "")),
+            licence=str(entry.get("licence", "")),
+            reason=str(entry.get("reason", "")),
+            counts=dict(entry["counts"]),
+        )
+        for entry in _list(manifest["sources"])
+        if isinstance(entry, dict)
+    ]
+    tables = manifest["tables"]
+    totals = {name: int(info["rows"]) for name, info in tables.items()} if isinstance(tables, dict) else {}
+    return BuildReport(
+        bundle=bundle,
+        hash=str(manifest["hash"]),
+        unchanged=unchanged,
+        sources=tuple(entries),
+        categories=pairs("categories"),
+        predicates=pairs("predicates"),
+        totals=totals,
+        dangling=tuple(str(one) for one in _list(manifest["dangling"])),
+        seconds=time.monotonic() - started,
+    )

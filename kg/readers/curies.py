@@ -1,0 +1,174 @@
+"""One spelling of ids: ``PREFIX:local``, the prefix in upper case and always the same for one vocabulary.
+
+The spellings are those that occur in OBO files, HPO annotations, SSSOM sets and the RDF of ontology portals; names
+follow HPO where it has one (``ORPHA``, ``UMLS``, ``SNOMEDCT_US``), else Bioregistry.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from kg.vocabulary import Category
+
+_ALIASES = {
+    "ICD-10-CM": "ICD10CM",
+    "ICD-10CM": "ICD10CM",
+    "ICD10-CM": "ICD10CM",
+    "ICD-10": "ICD10",
+    "ICD10WHO": "ICD10",
+    "ICD-9": "ICD9",
+    "ICD-9-CM": "ICD9CM",
+    "ICD-9CM": "ICD9CM",
+    "ICD-O": "ICDO",
+    "MIM": "OMIM",
+    "MESH": "MESH",
+    "MSH": "MESH",
+    "NCI": "NCIT",
+    "NCI_THESAURUS": "NCIT",
+    "ORPHANET": "ORPHA",
+    "ORDO": "ORPHA",
+    "UMLS_CUI": "UMLS",
+    "UMLS_CUIS": "UMLS",
+    "CUI": "UMLS",
+    "SCTID": "SNOMEDCT_US",
+    "SNOMED": "SNOMEDCT_US",
+    "SNOMEDCT": "SNOMEDCT_US",
+    "SNOMED_CT": "SNOMEDCT_US",
+    "SNOMED_CT_US": "SNOMEDCT_US",
+    "SNOMEDCT_CT": "SNOMEDCT_US",
+    "SNOMED-CT": "SNOMEDCT_US",
+    "LNC": "LOINC",
+    "RXCUI": "RXNORM",
+    "RXNORM_CUI": "RXNORM",
+    "PUBMED": "PMID",
+    "MEDLINE": "PMID",
+    "DRUG_BANK": "DRUGBANK",
+    "ENTREZ": "NCBIGENE",
+    "ENTREZGENE": "NCBIGENE",
+}
+
+_DATED = re.compile(r"(SNOMEDCT_US|SNOMEDCT|ICD10CM|ICD9CM|MEDDRA|UMLS)_\d{4}(_\d\d){1,2}")
+
+_IRI_HEADS = (
+    ("http://purl.obolibrary.org/obo/", ""),
+    ("https://purl.obolibrary.org/obo/", ""),
+    ("http://www.orpha.net/ORDO/Orphanet_", "ORPHA:"),
+    ("https://loinc.org/", "LOINC:"),
+    ("http://loinc.org/", "LOINC:"),
+    ("http://loinc.org/rdf/", "LOINC:"),
+    ("http://purl.bioontology.org/ontology/", "/"),
+    ("http://snomed.info/id/", "SNOMEDCT_US:"),
+    ("http://snomed.info/sct/", "SNOMEDCT_US:"),
+    ("https://omim.org/entry/", "OMIM:"),
+    ("http://omim.org/entry/", "OMIM:"),
+    ("http://identifiers.org/", "/"),
+    ("https://identifiers.org/", "/"),
+    ("http://hl7.org/fhir/sid/icd-10-cm/", "ICD10CM:"),
+    ("urn:clinragen:ccs:", "CCS:"),
+    ("urn:clinragen:concept:", "CRG:"),
+)
+
+_CATEGORIES = {
+    "HP": Category.PHENOTYPE,
+    "SYMP": Category.PHENOTYPE,
+    "MP": Category.PHENOTYPE,
+    "DOID": Category.DISEASE,
+    "MONDO": Category.DISEASE,
+    "OMIM": Category.DISEASE,
+    "OMIMPS": Category.DISEASE,
+    "ORPHA": Category.DISEASE,
+    "DECIPHER": Category.DISEASE,
+    "CCS": Category.DISEASE,
+    "ICD10CM": Category.DISEASE,
+    "ICD9CM": Category.DISEASE,
+    "ICD10": Category.DISEASE,
+    "LOINC": Category.MEASUREMENT,
+    "RXNORM": Category.DRUG,
+    "DRUGBANK": Category.DRUG,
+    "CHEBI": Category.DRUG,
+    "HGNC": Category.GENE,
+    "NCBIGENE": Category.GENE,
+    "MAXO": Category.PROCEDURE,
+    "UBERON": Category.ANATOMY,
+    "ECTO": Category.EXPOSURE,
+}
+
+_CITATION_PREFIXES = frozenset(
+    {"PMID", "PMC", "PMCID", "DOI", "ISBN", "ISBN-10", "ISBN-13", "HTTP", "HTTPS", "URL", "WIKI", "ORCID"}
+)
+
+
+@lru_cache(maxsize=4096)
+def normalise_prefix(prefix: str) -> str:
+    """Give the project's spelling of a vocabulary's name.
+
+    >>> normalise_prefix("Orphanet"), normalise_prefix("SNOMEDCT_US_2025_09_01"), normalise_prefix("icd-10-cm")
+    ('ORPHA', 'SNOMEDCT_US', 'ICD10CM')
+    """
+    upper = "_".join(prefix.upper().split())
+    dated = _DATED.fullmatch(upper)
+    if dated:
+        upper = dated.group(1)
+    return _ALIASES.get(upper, upper)
+
+
+def normalise(identifier: str) -> str:
+    """Give an id as the graph writes it; what is no CURIE and no known IRI comes back trimmed.
+
+    >>> normalise("Orphanet:2590"), normalise("http://purl.obolibrary.org/obo/HP_0001945")
+    ('ORPHA:2590', 'HP:0001945')
+    """
+    text = identifier.strip()
+    if "://" in text or text.startswith("urn:"):
+        return _contract(text)
+    prefix, colon, local = text.partition(":")
+    if not colon or not prefix:
+        return text
+    prefix = normalise_prefix(prefix)
+    local = local.strip()
+    if prefix == "ICD10CM":
+        local = dotted(local)
+    return f"{prefix}:{local}"
+
+
+def _contract(iri: str) -> str:
+    for head, prefix in _IRI_HEADS:
+        if not iri.startswith(head):
+            continue
+        tail = iri.removeprefix(head)
+        if prefix not in ("", "/"):
+            return normalise(prefix + tail) if tail and "/" not in tail else iri
+        name, separator, local = tail.rpartition("_" if prefix == "" else "/")
+        if separator and local and "/" not in name and "#" not in name and ":" not in local:
+            return normalise(f"{name}:{local}")
+        return normalise(tail) if ":" in tail and "/" not in tail else iri
+    return iri
+
+
+def dotted(code: str) -> str:
+    """Give an ICD-10-CM code with its point; ranges (``A00-A09``) stay as they are.
+
+    >>> dotted("n179"), dotted("I50"), dotted("A00-A09")
+    ('N17.9', 'I50', 'A00-A09')
+    """
+    upper = code.strip().upper()
+    if len(upper) > 3 and upper[3] != "." and "-" not in upper and upper.isalnum():
+        return f"{upper[:3]}.{upper[3:]}"
+    return upper
+
+
+def is_curie(identifier: str) -> bool:
+    """Say whether this is ``PREFIX:local`` without blanks, and no address."""
+    prefix, colon, local = identifier.partition(":")
+    return bool(colon and prefix and local) and not local.startswith("//") and not any(c.isspace() for c in identifier)
+
+
+def is_citation(identifier: str) -> bool:
+    """Say whether a cross-reference names a publication or page rather than a concept."""
+    return identifier.partition(":")[0].upper() in _CITATION_PREFIXES
+
+
+def category_of(identifier: str) -> Category:
+    """Guess a concept's category by its prefix; `Category.OTHER` where the prefix does not tell."""
+    return _CATEGORIES.get(identifier.partition(":")[0], Category.OTHER)
