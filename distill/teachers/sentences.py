@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from distill.teachers.support import Support
+from distill.teachers.support import Support, part_of
 from kg.types import Finding
 
 _UNITS = {"1": "", "Cel": "°C", "10*3/uL": "×10³/µL", "/min": "/min"}
@@ -121,6 +121,11 @@ def _lab_mention(finding: Finding, names: Mapping[str, str]) -> str:
     if finding.code is None or finding.direction is None:
         return _mention(finding, names) + measurement(finding)
     return f"{finding.direction} {names.get(finding.code, finding.code)}{measurement(finding)}"
+
+
+def describe_finding(finding: Finding, names: Mapping[str, str]) -> str:
+    """Say what was found in a few words, with the measured value where there is one."""
+    return _lab_mention(finding, names) if part_of(finding) == "lab" else _mention(finding, names)
 
 
 def note_sentence(supports: Sequence[Support], disease: str, names: Mapping[str, str], *key: object) -> str:

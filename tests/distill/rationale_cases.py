@@ -6,7 +6,13 @@ from kg.types import Edge, EvidencePath, Finding, PatientSubgraph, Seed, Stateme
 from kg.vocabulary import Category, Predicate
 
 BLEED, KIDNEY, DIABETES, SHOCK, PRESSURE = "CCS:153", "CCS:157", "CCS:50", "CCS:249", "CCS:98"
-MELENA, HEMATEMESIS, TACHYCARDIA, HYPERTENSION, AKI = "HP:0002249", "HP:0002248", "HP:0001649", "HP:0000822", "HP:0001919"
+MELENA, HEMATEMESIS, TACHYCARDIA, HYPERTENSION, AKI = (
+    "HP:0002249",
+    "HP:0002248",
+    "HP:0001649",
+    "HP:0000822",
+    "HP:0001919",
+)
 ULCER = "HP:0004398"
 CREATININE, HEMOGLOBIN, PULSE, METFORMIN, SMOKING = (
     "LOINC:2160-0",
@@ -87,7 +93,12 @@ def subgraph(admission: str = A) -> PatientSubgraph:
     paths = (
         EvidencePath(BLEED, MELENA, "phenotype", (MELENA, BLEED), (STATEMENTS[BLEED, P.HAS_PHENOTYPE, MELENA],), 0.7),
         EvidencePath(
-            BLEED, HEMATEMESIS, "phenotype", (HEMATEMESIS, BLEED), (STATEMENTS[BLEED, P.HAS_PHENOTYPE, HEMATEMESIS],), 0.5
+            BLEED,
+            HEMATEMESIS,
+            "phenotype",
+            (HEMATEMESIS, BLEED),
+            (STATEMENTS[BLEED, P.HAS_PHENOTYPE, HEMATEMESIS],),
+            0.5,
         ),
     )
     scores = tuple(round(1 / (i + 2), 3) for i in range(len(nodes)))
