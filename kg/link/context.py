@@ -1,0 +1,203 @@
+"""Whether a mention is denied, past, only possible, or of someone else: ConText's rules over ``context.toml``.
+
+Source of the method: H. Harkema, J. N. Dowling, T. Thornblade, W. W. Chapman, "ConText: an algorithm for determining
+negation, experiencer, and temporal status from clinical reports", J Biomed Inform 2009.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+from kg.link.words import Words, cut
+
+FLAGS = ("negated", "historical", "hypothetical", "family", "history_of")
+AFFIRMED = "affirmed"
+"""Takes a negation back: "no fever, leg edema present"."""
+_CLAUSE_ENDS = frozenset(".;,)\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A term of the rules: ``role`` is a flag, ``pseudo`` or ``end``; ``ends`` the flags whose scopes it ends."""
+
+    role: str
+    direction: str = ""
+    ends: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """A trigger found in a sentence; token indices, ``last`` included."""
+
+    first: int
+    last: int
+    triggers: tuple[Trigger, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ContextRules:
+    """The compiled rules: terms by their first token, longest first."""
+
+    terms: dict[str, list[tuple[tuple[str, ...], tuple[Trigger, ...]]]]
+    fillers: frozenset[str]
+    forward: int
+    backward: int
+    sections: dict[str, str]
+    chronic: tuple[str, ...]
+    passing: tuple[str, ...]
+    digest: str
+
+
+@lru_cache(maxsize=1)
+def context_rules() -> ContextRules:
+    """Read the rules that ship with the package."""
+    raw = files("kg.link").joinpath("context.toml").read_bytes()
+    data = tomllib.loads(raw.decode())
+    triggers: dict[tuple[str, ...], list[Trigger]] = {}
+
+    def add(terms: Iterable[str], trigger: Trigger) -> None:
+        for term in terms:
+            triggers.setdefault(tuple(cut(term).lower), []).append(trigger)
+
+    add(data["pseudo"], Trigger("pseudo"))
+    for rule in data["rule"]:
+        add(rule["terms"], Trigger(rule["flag"], rule["direction"]))
+    for end in data["end"]:
+        add(end["terms"], Trigger("end", ends=frozenset(end.get("only", FLAGS))))
+    terms: dict[str, list[tuple[tuple[str, ...], tuple[Trigger, ...]]]] = {}
+    for key in sorted(triggers, key=lambda k: (-len(k), k)):
+        terms.setdefault(key[0], []).append((key, tuple(triggers[key])))
+    return ContextRules(
+        terms=terms,
+        fillers=frozenset(data["fillers"]),
+        forward=int(data["reach"]["forward"]),
+        backward=int(data["reach"]["backward"]),
+        sections=dict(data["sections"]),
+        chronic=tuple(data["chronic"]["roots"]),
+        passing=tuple(data["chronic"]["passing"]),
+        digest=hashlib.sha256(raw).hexdigest()[:16],
+    )
+
+
+def flags_of(words: Words, spans: Sequence[tuple[int, int]]) -> list[set[str]]:
+    """Give the flags of each mention.
+
+    Args:
+        words: the text.
+        spans: the mentions as token ranges (first, last), both included, in order.
+
+    Returns:
+        A set of flags for each mention; ``history_of`` is for the caller to resolve.
+    """
+    found: list[set[str]] = [set() for _ in spans]
+    at = 0
+    for first, end in words.sentences:
+        inside: list[int] = []
+        while at < len(spans) and spans[at][0] < end:
+            if spans[at][0] >= first:
+                inside.append(at)
+            at += 1
+        if inside:
+            _colour(words.lower, first, end, [(i, spans[i]) for i in inside], found)
+    return found
+
+
+def _colour(
+    lower: list[str], first: int, end: int, mentions: list[tuple[int, tuple[int, int]]], found: list[set[str]]
+) -> None:
+    """Apply the rules to one sentence."""
+    rules = context_rules()
+    hits = _hits(lower, first, end, mentions, rules)
+    for position, hit in enumerate(hits):
+        for trigger in hit.triggers:
+            if trigger.role in ("pseudo", "end") or not _applies(lower, hit, trigger, end):
+                continue
+            if trigger.direction == "forward":
+                low, high = hit.last + 1, _scope_end(lower, hits, position, trigger.role, end, rules)
+            else:
+                low, high = _scope_start(hits, position, trigger.role, first, rules), hit.first
+            if trigger.role == AFFIRMED:
+                low = max(low, _clause_start(lower, hit.first, first))
+            for index, (start, _) in mentions:
+                if low <= start < high:
+                    found[index].add(trigger.role)
+    for index, _ in mentions:
+        if AFFIRMED in found[index]:
+            found[index] -= {AFFIRMED, "negated"}
+
+
+def _clause_start(lower: list[str], at: int, first: int) -> int:
+    """Give the token after the last comma before ``at``."""
+    while at > first and lower[at - 1] != ",":
+        at -= 1
+    return at
+
+
+def _applies(lower: list[str], hit: _Hit, trigger: Trigger, end: int) -> bool:
+    """Say whether a trigger counts: one that may look both ways looks back at the end of its clause, else ahead."""
+    if len({t.direction for t in hit.triggers if t.role == trigger.role}) == 1:
+        return True
+    closes = hit.last + 1 >= end or lower[hit.last + 1] in _CLAUSE_ENDS
+    return closes == (trigger.direction == "backward")
+
+
+def _hits(
+    lower: list[str], first: int, end: int, mentions: list[tuple[int, tuple[int, int]]], rules: ContextRules
+) -> list[_Hit]:
+    """Find the triggers of a sentence; a trigger inside a mention is part of its name."""
+    covered = {token for _, (start, last) in mentions for token in range(start, last + 1)}
+    hits: list[_Hit] = []
+    at = first
+    while at < end:
+        step = 1
+        for key, triggers in rules.terms.get(lower[at], ()):
+            stop = at + len(key)
+            if stop <= end and tuple(lower[at:stop]) == key and covered.isdisjoint(range(at, stop)):
+                hits.append(_Hit(at, stop - 1, triggers))
+                step = len(key)
+                break
+        at += step
+    return hits
+
+
+def _ends(hit: _Hit, role: str) -> bool:
+    return any(trigger.role == "end" and role in trigger.ends for trigger in hit.triggers)
+
+
+def _scope_end(lower: list[str], hits: list[_Hit], position: int, role: str, end: int, rules: ContextRules) -> int:
+    """Give the token after a forward scope; a word that ends scopes does not where only fillers lie between."""
+    here = hits[position]
+    limit = min(end, here.last + 1 + rules.forward)
+    for later in hits[position + 1 :]:
+        if later.first >= limit:
+            break
+        between = lower[here.last + 1 : later.first]
+        if _ends(later, role) and not all(word in rules.fillers for word in between):
+            return later.first
+        if role == "negated" and between and _turns(later):
+            return later.first
+    return limit
+
+
+def _turns(hit: _Hit) -> bool:
+    """Say whether a trigger starts another thought: a new flag after a negated list."""
+    return any(t.role in ("hypothetical", "family", "historical") and t.direction == "forward" for t in hit.triggers)
+
+
+def _scope_start(hits: list[_Hit], position: int, role: str, first: int, rules: ContextRules) -> int:
+    """Give the first token of a backward scope."""
+    here = hits[position]
+    low = max(first, here.first - rules.backward)
+    for earlier in reversed(hits[:position]):
+        if earlier.last < low:
+            break
+        if earlier.last + 1 == here.first and _ends(earlier, role):
+            continue
+        if _ends(earlier, role) or any(t.role == role and t.direction == "forward" for t in earlier.triggers):
+            return earlier.last + 1
+    return low

@@ -1,0 +1,172 @@
+"""Finding names in a text: Aho-Corasick over normal forms, longest match, with one-edit misspellings mended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import ahocorasick
+
+from kg.link.names import Name, lexicon, load_names
+from kg.link.words import Words, spaced
+
+if TYPE_CHECKING:
+    from kg.bundle import Bundle
+
+MIN_MISSPELT = 6
+"""Shortest word that is taken for a misspelling of another."""
+_MIN_TARGET = 5
+_NEIGHBOURS = 250_000
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A name found in a text; ``first`` and ``last`` are token indices, both included."""
+
+    concept: str
+    first: int
+    last: int
+
+
+def deletions(word: str) -> Iterator[str]:
+    """Give the word and every string that lacks one of its letters."""
+    yield word
+    for at in range(len(word)):
+        yield word[:at] + word[at + 1 :]
+
+
+def one_edit_apart(left: str, right: str) -> bool:
+    """Say whether one insertion, deletion, substitution or swap of neighbours makes one word of the other.
+
+    >>> one_edit_apart("dyspena", "dyspnea"), one_edit_apart("cough", "couch"), one_edit_apart("abc", "cba")
+    (True, True, False)
+    """
+    if left == right or abs(len(left) - len(right)) > 1:
+        return False
+    at = 0
+    while at < min(len(left), len(right)) and left[at] == right[at]:
+        at += 1
+    a, b = left[at:], right[at:]
+    if len(a) == len(b):
+        swapped = len(a) > 1 and a[:2] == b[1::-1] and a[2:] == b[2:]
+        return a[1:] == b[1:] or swapped
+    return a[1:] == b if len(a) > len(b) else a == b[1:]
+
+
+class Speller:
+    """Mends words that stand in no name and no definition and lie one edit from a word of a name."""
+
+    def __init__(self, targets: Iterable[str], known: frozenset[str]) -> None:
+        self._known = known
+        self._neighbours: dict[str, list[str]] = {}
+        for word in sorted(set(targets)):
+            if len(word) >= _MIN_TARGET and word.isalpha():
+                for key in deletions(word):
+                    self._neighbours.setdefault(key, []).append(word)
+        self._memory: dict[str, str] = {}
+
+    def mend(self, word: str) -> str:
+        """Give the word meant, or the word itself where it is known, too short or where two words could be meant."""
+        if len(word) < MIN_MISSPELT or word in self._known or not word.isalpha():
+            return word
+        held = self._memory.get(word)
+        if held is None:
+            held = self._look_up(word)
+            if len(self._memory) > _NEIGHBOURS:
+                self._memory.clear()
+            self._memory[word] = held
+        return held
+
+    def _look_up(self, word: str) -> str:
+        found = {target for key in deletions(word) for target in self._neighbours.get(key, ())}
+        near = sorted(t for t in found if t[0] == word[0] and one_edit_apart(word, t))
+        if len(near) > 1:  # equal letters in another order are the likeliest slip
+            swaps = [t for t in near if sorted(t) == sorted(word)]
+            near = swaps or near
+        return near[0] if len(near) == 1 else word
+
+
+class Matcher:
+    """Finds all names of a bundle in texts; build once (about a second), use for any number of texts."""
+
+    def __init__(self, names: list[Name], known: frozenset[str]) -> None:
+        self._names = {name.key: name for name in names}
+        self._automaton: Any = ahocorasick.Automaton()
+        for name in names:
+            self._automaton.add_word(f" {name.key} ", (len(name.key), name))
+        if names:
+            self._automaton.make_automaton()
+        vocabulary = {word for name in names for word in name.key.split(" ")}
+        self._speller = Speller(vocabulary, known | vocabulary)
+
+    def find(self, words: Words) -> list[Match]:
+        """Give the longest names that stand in the text, left to right, without overlap."""
+        if not self._names or not words.normal:
+            return []
+        line, at_start, at_end = self._line(words)
+        found: list[tuple[int, int, Name]] = []
+        for end, (size, name) in self._automaton.iter(line):
+            first, last = at_start[end - size], at_end[end - 1]
+            if not name.cased or _in_capitals(words, first, last):
+                found.append((first, last, name))
+        found.sort(key=lambda hit: (hit[0], -hit[1]))
+        matches: list[Match] = []
+        taken = -1
+        for first, last, name in found:
+            if first > taken and not self._in_compound(words, last):
+                matches.extend(self._shared_heads(words, first, name))
+                matches.append(Match(name.concept, first, last))
+                taken = last
+        return matches
+
+    def _line(self, words: Words) -> tuple[str, dict[int, int], dict[int, int]]:
+        """Join the normal forms, misspellings mended; map offsets in the line to tokens."""
+        pieces: list[str] = [" "]
+        starts: dict[int, int] = {}
+        ends: dict[int, int] = {}
+        at = 1
+        mend = self._speller.mend
+        for index, word in enumerate(words.normal):
+            if not word:
+                continue
+            if word == "|":
+                pieces.append("| ")
+                at += 2
+                continue
+            piece = spaced(mend(word))
+            starts[at] = index
+            ends[at + len(piece) - 2] = index
+            pieces.append(piece)
+            at += len(piece)
+        return "".join(pieces), starts, ends
+
+    def _in_compound(self, words: Words, last: int) -> bool:
+        """Say whether the match only qualifies a service, drug or test ("pain medication")."""
+        return last + 1 < len(words.normal) and words.normal[last + 1] in lexicon().heads
+
+    def _shared_heads(self, words: Words, first: int, name: Name) -> Iterator[Match]:
+        """Find chest pain in "chest and abdominal pain": a word before a conjunction shares the last word."""
+        if " " not in name.key or first < 2 or words.lower[first - 1] not in ("and", "or", "/"):
+            return
+        other = self._names.get(f"{words.normal[first - 2]} {name.key.rsplit(' ', 1)[1]}")
+        if other is not None and not other.cased and words.normal[first - 2] not in self._names:
+            yield Match(other.concept, first - 2, first - 2)
+
+
+def _in_capitals(words: Words, first: int, last: int) -> bool:
+    raw = words.text[words.starts[first] : words.ends[last]]
+    letters = [c for c in raw.removesuffix("s") if c.isalpha()]
+    return bool(letters) and all(c.isupper() for c in letters)
+
+
+_HELD: dict[str, Matcher] = {}
+
+
+def matcher_for(bundle: Bundle) -> Matcher:
+    """Give the matcher of a bundle, the last one kept in memory."""
+    if bundle.hash not in _HELD:
+        matcher = Matcher(*load_names(bundle))
+        _HELD.clear()
+        _HELD[bundle.hash] = matcher
+    return _HELD[bundle.hash]

@@ -1,0 +1,82 @@
+"""Linking one text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kg.link.context import context_rules, flags_of
+from kg.link.match import Matcher, matcher_for
+from kg.link.names import descendants_of, parents_of
+from kg.link.words import cut
+from kg.types import Mention
+
+if TYPE_CHECKING:
+    from kg.bundle import Bundle
+
+_CHRONIC: dict[str, frozenset[str]] = {}
+
+
+def link_text(text: str, bundle: Bundle, *, section: str | None = None) -> list[Mention]:
+    """Find the concepts named in a text, with their context.
+
+    Args:
+        text: any clinical text.
+        bundle: the graph whose names are searched for.
+        section: the note section's name; it colours every mention (a family history is about others, a past medical
+            history is past but for chronic diseases).
+
+    Returns:
+        Mentions in order of place, without overlap; ``start`` and ``end`` are character offsets into ``text``.
+    """
+    return Linker(bundle).link(text, section)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    matcher: Matcher
+    chronic: frozenset[str]
+    sections: Mapping[str, str]
+
+
+class Linker:
+    """Links many texts against one bundle."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        rules = context_rules()
+        if bundle.hash not in _CHRONIC:
+            parents = parents_of(bundle)
+            lasting = descendants_of(rules.chronic, parents) - descendants_of(rules.passing, parents)
+            _CHRONIC.clear()
+            _CHRONIC[bundle.hash] = frozenset(lasting)
+        self._held = _Loaded(matcher_for(bundle), _CHRONIC[bundle.hash], rules.sections)
+
+    def link(self, text: str, section: str | None = None) -> list[Mention]:
+        """Find the mentions of one text; see `link_text`."""
+        words = cut(text)
+        matches = self._held.matcher.find(words)
+        flags = flags_of(words, [(match.first, match.last) for match in matches])
+        colour = self._held.sections.get(section) if section else None
+        mentions = []
+        for match, found in zip(matches, flags, strict=True):
+            if colour:
+                found.add(colour)
+            if "history_of" in found and self._passes(match.concept):
+                found.add("historical")
+            mentions.append(
+                Mention(
+                    concept=match.concept,
+                    start=words.starts[match.first],
+                    end=words.ends[match.last],
+                    negated="negated" in found,
+                    historical="historical" in found,
+                    hypothetical="hypothetical" in found,
+                    family="family" in found,
+                )
+            )
+        return mentions
+
+    def _passes(self, concept: str) -> bool:
+        """Say whether a concept is gone when it is "history": symptoms and acute diseases; drugs and habits stay."""
+        return concept.startswith(("HP:", "CCS:")) and concept not in self._held.chronic
