@@ -114,11 +114,12 @@ class LadybugStore:
             return self.manifest
         tables = read_tables(bundle)
         recorded = self._recorded()
+        old = self._still_needed(recorded, tables)
         with user_errors(self._path), _clear_errors(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             workplace = Path(tempfile.mkdtemp(prefix=f".{self._path.name}.", suffix=".tmp", dir=self._path.parent))
             try:
-                self._build(workplace / self._path.name, workplace, tables, bundle, recorded)
+                self._build(workplace / self._path.name, workplace, tables, bundle, recorded, old)
                 self.close()
                 for leftover in self._path.parent.glob(f"{self._path.name}.*"):
                     if leftover.suffix in {".wal", ".shadow", ".tmp"}:
@@ -274,6 +275,18 @@ class LadybugStore:
             runs.setdefault(run, []).append(DiagnosisRecord(admission, disease, probability, rank, support))
         return runs
 
+    def _still_needed(self, recorded: Mapping[str, Sequence[DiagnosisRecord]], tables: GraphTables) -> pl.DataFrame:
+        """Give the concepts of old diagnoses that the new bundle no longer has, marked deprecated."""
+        needed = {id_ for records in recorded.values() for id_ in concepts_of(records)} - set(tables.concepts["id"])
+        if not needed:
+            return tables.concepts.clear()
+        say(f"{len(needed)} concepts that the bundle no longer has are still referred to; they stay, marked deprecated")
+        columns = ", ".join(f"c.{name}" for name in CONCEPT_COLUMNS)
+        text = f"MATCH (c:Concept) WHERE c.id IN $ids RETURN {columns} ORDER BY c.id"  # noqa: S608
+        rows = self._rows(text, {"ids": sorted(needed)})
+        frame = pl.DataFrame(rows, schema=tables.concepts.schema, orient="row")
+        return frame.with_columns(deprecated=pl.lit(True))
+
     def _build(
         self,
         path: Path,
@@ -281,6 +294,7 @@ class LadybugStore:
         tables: GraphTables,
         bundle: BundleFiles,
         recorded: Mapping[str, Sequence[DiagnosisRecord]],
+        old: pl.DataFrame,
     ) -> None:
         database = _database(path, read_only=False, buffer=0)
         connection = ladybug.Connection(database)
@@ -290,12 +304,13 @@ class LadybugStore:
             total = tables.concepts.height + tables.relations.height + tables.evidence.height
             with bar(f"loading {self._path.name}", total) as advance:
                 advance(_copy(connection, "Concept", tables.concepts, workplace))
+                _copy(connection, "Concept", old, workplace)
                 for predicate in Predicate:
                     advance(_copy(connection, predicate.relationship, tables.relations_of(predicate), workplace))
                 advance(_copy(connection, "Evidence", tables.evidence, workplace))
-            names = dict(zip(tables.concepts["id"], tables.concepts["caption"], strict=True))
+            names = dict(pl.concat([tables.concepts, old]).select("id", "caption").iter_rows())
             for run, records in sorted(recorded.items()):
-                _copy_diagnoses(connection, run, still_known(records, names), names)
+                _copy_diagnoses(connection, run, records, names)
             manifest = manifest_of(bundle, tables)
             connection.execute(
                 "CREATE (:Bundle {id: 'bundle', hash: $hash, state: 'ready', manifest: $manifest})",
@@ -307,28 +322,6 @@ class LadybugStore:
 
 
 _REBUILD = "build it again with `kg build`"
-
-
-def still_known(records: Sequence[DiagnosisRecord], known: Mapping[str, object]) -> list[DiagnosisRecord]:
-    """Keep what a new graph can still hold of old diagnoses, and say what it cannot."""
-    kept = [
-        DiagnosisRecord(
-            one.admission,
-            one.disease,
-            one.probability,
-            one.rank,
-            tuple(link for link in one.support if link.concept in known),
-        )
-        for one in records
-        if one.disease in known
-    ]
-    links = sum(len(one.support) for one in records) - sum(len(one.support) for one in kept)
-    if links or len(kept) < len(records):
-        say(
-            f"the new graph lacks concepts of old diagnoses: {len(records) - len(kept)} diagnoses and {links} links "
-            "were dropped; write them again from their run"
-        )
-    return kept
 
 
 def _database(path: Path, *, read_only: bool, buffer: int) -> ladybug.Database:

@@ -1,0 +1,231 @@
+"""Loading a bundle into Neo4j as the difference to what is there.
+
+One way for the first load, for a load that was cut off and for a new version of a source: every row has a fingerprint,
+kept as ``_content``; what the server holds is read (fingerprints only), what the bundle lacks or has changed is
+deleted, relationships first, and what the server lacks is created. Nothing is doubled, whatever happened before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, islice
+from typing import Any
+
+import neo4j
+import polars as pl
+
+from ehr.errors import InputError, StoreError
+from ehr.progress import Advance, bar, say
+from kg.stores.base import BundleFiles
+from kg.stores.manifest import manifest_of, manifest_text
+from kg.stores.tables import RELATION_COLUMNS, GraphTables
+from kg.vocabulary import Category, Predicate
+
+LABELS = ("Concept", "Evidence", "Diagnosis", "Admission", "Bundle")
+"""Node labels of the graph; concepts have their category as a second one."""
+BATCH = 5_000
+
+SCHEMA: tuple[str, ...] = (
+    "CREATE CONSTRAINT concept_id IF NOT EXISTS FOR (n:Concept) REQUIRE n.id IS UNIQUE",
+    "CREATE CONSTRAINT evidence_id IF NOT EXISTS FOR (n:Evidence) REQUIRE n.id IS UNIQUE",
+    "CREATE CONSTRAINT diagnosis_id IF NOT EXISTS FOR (n:Diagnosis) REQUIRE n.id IS UNIQUE",
+    "CREATE CONSTRAINT admission_id IF NOT EXISTS FOR (n:Admission) REQUIRE n.id IS UNIQUE",
+    "CREATE CONSTRAINT bundle_id IF NOT EXISTS FOR (n:Bundle) REQUIRE n.id IS UNIQUE",
+    "CREATE INDEX evidence_statement IF NOT EXISTS FOR (n:Evidence) ON (n.statement)",
+    "CREATE INDEX concept_name IF NOT EXISTS FOR (n:Concept) ON (n.name)",
+    "CREATE INDEX diagnosis_run IF NOT EXISTS FOR (n:Diagnosis) ON (n.run)",
+    "CREATE FULLTEXT INDEX concept_words IF NOT EXISTS FOR (n:Concept) ON EACH [n.name, n.synonyms]",
+)
+
+
+def refuse_foreign(session: neo4j.Session, url: str) -> None:
+    """Raise `InputError` where the database holds concepts that this project did not load."""
+    text = (
+        "OPTIONAL MATCH (b:Bundle {id: 'bundle'}) WITH count(b) AS ours "
+        "RETURN ours, EXISTS { MATCH (:Concept) } OR EXISTS { MATCH (:Evidence) } AS filled"
+    )
+    found = session.run(text).single(strict=True)
+    if found["filled"] and not found["ours"]:
+        raise InputError(
+            "the database holds :Concept or :Evidence nodes that were not loaded from a bundle",
+            where=url,
+            remedy="take an empty database",
+        )
+
+
+def prepare(session: neo4j.Session) -> None:
+    """Create constraints and indexes and wait until they are online."""
+    for statement in SCHEMA:
+        session.run(statement).consume()
+    session.run("CALL db.awaitIndexes(300)").consume()
+
+
+def load_tables(session: neo4j.Session, bundle: BundleFiles, tables: GraphTables, url: str) -> None:
+    """Make the database hold these rows; see the module.
+
+    Raises:
+        StoreError: where the numbers at the end are not those of the bundle.
+    """
+    _mark(session, "loading", None, None)
+    parts = [*_parts(tables)]
+    present = [_read(session, part) for part in parts]
+    stale = sum(len(found.stale) for found in present)
+    wanted = sum(len(part.rows) for part in parts) - sum(len(found.current) for found in present)
+    with bar("loading into Neo4j", stale + wanted) as advance:
+        for part, found in reversed([*zip(parts, present, strict=True)]):
+            _delete(session, part, found.stale, advance)
+        for part, found in zip(parts, present, strict=True):
+            _create(session, part, found.current, advance)
+    _verify(session, parts, url)
+    _mark(session, "ready", bundle.hash, manifest_text(manifest_of(bundle, tables)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rows that one statement creates.
+
+    Attributes:
+        kind: label of nodes or type of relationships.
+        rows: by key (the node's id, the relation's statement).
+        contents: fingerprint by key.
+    """
+
+    kind: str
+    relations: bool
+    rows: dict[str, dict[str, object]]
+    contents: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Present:
+    """What the database holds of a part: keys that are as they should be, and elements that are not."""
+
+    current: set[str]
+    stale: list[str]
+
+
+def _parts(tables: GraphTables) -> Iterator[_Part]:
+    """Give concepts, then relations by predicate, then evidence: the order of creation."""
+    yield _part("Concept", False, tables.concepts, "id")
+    for predicate in Predicate:
+        yield _part(predicate.relationship, True, tables.relations_of(predicate), "statement")
+    yield _part("Evidence", False, tables.evidence, "id")
+
+
+def _part(kind: str, relations: bool, frame: pl.DataFrame, key: str) -> _Part:
+    rows = {row[key]: row for row in frame.iter_rows(named=True)}
+    return _Part(kind, relations, rows, {name: _content(row) for name, row in rows.items()})
+
+
+def _content(row: dict[str, object]) -> str:
+    text = json.dumps(row, sort_keys=True, ensure_ascii=False)
+    return hashlib.blake2b(text.encode(), digest_size=9).hexdigest()
+
+
+def _read(session: neo4j.Session, part: _Part) -> _Present:
+    text = (
+        f"MATCH (:Concept)-[n:{part.kind}]->(:Concept) RETURN n.statement, n._content, elementId(n)"
+        if part.relations
+        else f"MATCH (n:{part.kind}) RETURN n.id, n._content, elementId(n)"
+    )
+    current: set[str] = set()
+    stale: list[str] = []
+    for key, content, element in session.run(text):
+        if key not in current and part.contents.get(key) == content:
+            current.add(key)
+        elif part.kind != "Concept" or key not in part.rows:
+            stale.append(element)
+    return _Present(current, stale)
+
+
+def _delete(session: neo4j.Session, part: _Part, elements: Sequence[str], advance: Advance) -> None:
+    if part.relations:
+        text = "MATCH ()-[n]->() WHERE elementId(n) IN $elements DELETE n RETURN count(*)"
+    elif part.kind == "Evidence":
+        text = "MATCH (n) WHERE elementId(n) IN $elements DELETE n RETURN count(*)"
+    else:
+        text = (
+            "MATCH (n) WHERE elementId(n) IN $elements WITH n, EXISTS { (n)--() } AS held "
+            "FOREACH (_ IN CASE WHEN held THEN [1] ELSE [] END | SET n.deprecated = true, n._content = 'gone') "
+            "FOREACH (_ IN CASE WHEN held THEN [] ELSE [1] END | DELETE n) "
+            "RETURN sum(CASE WHEN held THEN 0 ELSE 1 END)"
+        )
+    kept = 0
+    for batch in _batches(elements):
+        done = session.execute_write(_count, text, {"elements": batch})
+        kept += len(batch) - done
+        advance(len(batch))
+    if kept and part.kind == "Concept":
+        say(f"{kept} concepts that the bundle no longer has are still referred to; they stay, marked deprecated")
+
+
+def _create(session: neo4j.Session, part: _Part, current: set[str], advance: Advance) -> None:
+    for text, rows in _statements(part, current):
+        for batch in _batches(rows):
+            done = session.execute_write(_count, text, {"rows": batch})
+            if done != len(batch):
+                raise StoreError(f"Neo4j made {done} of {len(batch)} {part.kind}; load again")
+            advance(len(batch))
+
+
+def _statements(part: _Part, current: set[str]) -> Iterator[tuple[str, list[dict[str, object]]]]:
+    new = [(key, row) for key, row in part.rows.items() if key not in current]
+    if part.relations:
+        properties = [
+            {
+                "subject": row["subject"],
+                "object": row["object"],
+                "properties": {**{name: row[name] for name in RELATION_COLUMNS}, "_content": part.contents[key]},
+            }
+            for key, row in new
+        ]
+        yield (
+            "UNWIND $rows AS row MATCH (a:Concept {id: row.subject}) MATCH (b:Concept {id: row.object}) "
+            f"CREATE (a)-[r:{part.kind}]->(b) SET r = row.properties RETURN count(*)",
+            properties,
+        )
+    elif part.kind == "Evidence":
+        rows = [{**row, "_content": part.contents[key]} for key, row in new]
+        yield "UNWIND $rows AS row CREATE (n:Evidence) SET n = row RETURN count(*)", rows
+    else:
+        every = "".join(f":{label}" for label in sorted({category.label for category in Category}))
+        ordered = sorted(new, key=lambda one: (str(one[1]["category"]), one[0]))
+        for category, group in groupby(ordered, key=lambda one: str(one[1]["category"])):
+            rows = [{**row, "_content": part.contents[key]} for key, row in group]
+            label = Category(category).label
+            # A concept whose category changed loses the old label; MERGE keeps what refers to it.
+            yield (
+                f"UNWIND $rows AS row MERGE (n:Concept {{id: row.id}}) SET n = row REMOVE n{every} SET n:{label} "
+                "RETURN count(*)",
+                rows,
+            )
+
+
+def _verify(session: neo4j.Session, parts: Iterable[_Part], url: str) -> None:
+    for part in parts:
+        text = (
+            f"MATCH (:Concept)-[n:{part.kind}]->(:Concept) RETURN count(n)"
+            if part.relations
+            else f"MATCH (n:{part.kind}) WHERE n._content <> 'gone' RETURN count(n)"
+        )
+        found = session.run(text).single(strict=True)[0]
+        if found != len(part.rows):
+            raise StoreError(f"{url}: holds {found} {part.kind}, the bundle has {len(part.rows)}; load again")
+
+
+def _mark(session: neo4j.Session, state: str, hash_: str | None, manifest: str | None) -> None:
+    text = "MERGE (b:Bundle {id: 'bundle'}) SET b.state = $state, b.hash = $hash, b.manifest = $manifest"
+    session.run(text, {"state": state, "hash": hash_, "manifest": manifest}).consume()
+
+
+def _count(transaction: neo4j.ManagedTransaction, text: str, parameters: dict[str, object]) -> int:
+    return int(transaction.run(text, parameters).single(strict=True)[0])
+
+
+def _batches(items: Iterable[Any]) -> Iterator[list[Any]]:
+    source = iter(items)
+    while batch := list(islice(source, BATCH)):
+        yield batch
