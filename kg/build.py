@@ -118,10 +118,20 @@ def build(
     return _report(bundle, written, unchanged=False, started=started)
 
 
+_CODE = ("readers/*.py", "build.py", "collect.py", "merge.py", "schema.py", "sources.py", "types.py", "vocabulary.py")
+
+
+def _code_digest() -> str:
+    """Hash the code that makes records into tables: a bundle built by other code is out of date."""
+    here = Path(__file__).parent
+    return fingerprint([[p.name, sha256_file(p)] for pattern in _CODE for p in sorted(here.glob(pattern))])
+
+
 def _fingerprint(planned: Plan, digests: dict[str, str]) -> str:
     return fingerprint(
         {
             "format": FORMAT,
+            "code": _code_digest(),
             "sources": [source.settings() | {"sha256": digests[source.name]} for source in planned.sources],
             "skipped": [name for name, _ in planned.skipped],
         }

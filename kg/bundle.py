@@ -27,11 +27,12 @@ from kg.types import Concept, Synonym
 from kg.vocabulary import Category
 
 FORMAT = 1
-"""Version of the bundle's layout and of the readers; another number makes the next build start afresh."""
+"""Version of the bundle's layout; a bundle of another number has to be built again."""
 
 MANIFEST = "manifest.json"
 _COMMIT = ".commit"
 _BUILDING = ".building-"
+_LOCK = ".lock"
 _SLICE = 50_000
 
 
@@ -204,7 +205,7 @@ def build_lock(path: Path) -> Iterator[None]:
             raise InputError("is a file, expected a directory", where=path, remedy="choose another place")
         made = not path.exists()
         path.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -214,10 +215,12 @@ def build_lock(path: Path) -> Iterator[None]:
                 shutil.rmtree(left, ignore_errors=True)
             yield
         finally:
-            (path / ".lock").unlink(missing_ok=True)
-            os.close(descriptor)
-            if made and not any(path.iterdir()):
+            # The lock file stays: unlinked, two builds could hold locks on two files of one name. Only a directory that
+            # this build made in vain goes away whole.
+            if made and [file.name for file in path.iterdir()] == [_LOCK]:
+                (path / _LOCK).unlink()
                 path.rmdir()
+            os.close(descriptor)
 
 
 def write_bundle(path: Path, tables: Mapping[str, pl.DataFrame], manifest: Mapping[str, object]) -> dict[str, object]:

@@ -115,8 +115,8 @@ class _Reader:
             version=self.version,
             publications=tuple(sources),
             weight=_strength(self._one(node, CRG.strength)),
-            subject_as_written=ends["subject"],
-            object_as_written=ends["object"],
+            subject_as_written=str(written["subject"]),
+            object_as_written=str(written["object"]),
             checked=_boolean(self._one(node, CRG.checked), "checked"),
             note=str(self.graph.value(node, RDFS.comment) or ""),
         )
