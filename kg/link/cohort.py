@@ -250,9 +250,12 @@ def findings_of(cohort: Cohort, ids: Iterable[str] | None = None) -> dict[str, l
         InputError: where the cohort was not linked yet.
     """
     wanted = list(cohort.ids() if ids is None else ids)
-    frame = cohort.table("findings")
-    if ids is not None:
-        frame = frame.filter(pl.col("admission_id").is_in(wanted))
+    rows = cohort.scan("findings")
+    if ids is not None and wanted:
+        # The range lets Parquet statistics skip row groups.
+        near = pl.col("admission_id").is_between(pl.lit(min(wanted)), pl.lit(max(wanted)))
+        rows = rows.filter(near & pl.col("admission_id").is_in(wanted))
+    frame = rows.collect() if wanted else pl.DataFrame(schema=SCHEMA)
     found: dict[str, list[Finding]] = {admission: [] for admission in wanted}
     for admission, findings in _grouped(frame):
         if admission in found:

@@ -21,7 +21,7 @@ from kg.vocabulary import Category, Predicate
 if TYPE_CHECKING:
     from kg.bundle import Bundle
 
-FORMAT = 1
+FORMAT = 2
 """Version of the compiled index; a change makes older caches unused."""
 
 PHENOTYPE_ROOT = "HP:0000118"
@@ -190,7 +190,8 @@ def _linked_concepts(concepts: pl.DataFrame, parents: Mapping[str, tuple[str, ..
     phenotypes = {c for c in ids if c.startswith("HP:")}
     if PHENOTYPE_ROOT in ids:
         phenotypes &= descendants_of([PHENOTYPE_ROOT], parents) - {PHENOTYPE_ROOT}
-    others = concepts.filter(pl.col("category").is_in([c.value for c in LINKED_CATEGORIES]))["id"]
+    kinds = pl.col("category").is_in([c.value for c in LINKED_CATEGORIES])
+    others = concepts.filter(kinds & ~pl.col("id").str.starts_with("ICD"))["id"]
     candidates = {c for c in ids if c.startswith("CCS:")}
     return phenotypes | set(others) | candidates
 

@@ -1,0 +1,79 @@
+"""Controls for evaluation: a subgraph that keeps its shape and loses its meaning, and another patient's subgraph.
+
+The graph as a whole is rewired by `kg.retrieve.Retriever` with ``rewired_seed``; that is the main control.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from ehr.errors import InputError
+from kg.retrieve.core import permuted_objects
+from kg.retrieve.evidence import EvidenceIndex, Triple
+from kg.retrieve.paths import best_paths, evidence_paths, evidence_score
+from kg.retrieve.seeds import Start
+from kg.types import Edge, PatientSubgraph, statement_id
+from kg.vocabulary import Category, Predicate
+
+_MEASURES = {Predicate.HAS_HIGH_MEASUREMENT: "high", Predicate.HAS_LOW_MEASUREMENT: "low"}
+
+
+def rewire(subgraph: PatientSubgraph, seed: int) -> PatientSubgraph:
+    """Permute the targets of edges within each predicate and pair of categories.
+
+    Nodes, seeds, and each node's in- and out-degree by predicate stay. The new statements' ids start with ``R``, the
+    paths are found anew on the rewired edges, and the candidates' scores follow them.
+    """
+    generator = np.random.default_rng(seed)
+    groups: dict[tuple[str, str, str], list[int]] = {}
+    for index, edge in enumerate(subgraph.edges):
+        ends = (subgraph.categories[edge.source].value, subgraph.categories[edge.target].value)
+        groups.setdefault((edge.predicate.value, *ends), []).append(index)
+    edges = list(subgraph.edges)
+    for key in sorted(groups):
+        members = groups[key]
+        sources = [subgraph.nodes[edges[i].source] for i in members]
+        targets = permuted_objects(sources, [subgraph.nodes[edges[i].target] for i in members], generator)
+        place = {node: index for index, node in enumerate(subgraph.nodes)}
+        for index, source, target in zip(members, sources, targets, strict=True):
+            edge = edges[index]
+            identifier = "R" + statement_id(source, edge.predicate, target, False)[1:]
+            edges[index] = Edge(edge.source, place[target], edge.predicate, identifier, edge.weight)
+    edges.sort(key=lambda e: (e.source, e.target, e.predicate.value, e.statement))
+    return _with_paths(replace(subgraph, edges=tuple(edges)))
+
+
+def _with_paths(subgraph: PatientSubgraph) -> PatientSubgraph:
+    """Find paths and candidates' scores anew from a subgraph's edges."""
+    nodes = subgraph.nodes
+    triples = [Triple(nodes[e.source], e.predicate, nodes[e.target], e.weight, e.statement) for e in subgraph.edges]
+    candidates = [n for n, c in zip(nodes, subgraph.categories, strict=True) if c is Category.DISEASE]
+    directions: dict[str, set[str]] = {}
+    for triple in triples:
+        if triple.predicate in _MEASURES:
+            directions.setdefault(triple.object, set()).add(_MEASURES[triple.predicate])
+    starts = [Start(seed, frozenset(directions.get(seed.concept, ()))) for seed in subgraph.seeds]
+    paths = best_paths(evidence_paths(starts, EvidenceIndex(triples, candidates)))
+    evidence = evidence_score(paths)
+    scores = tuple(
+        evidence.get(node, 0.0) if category is Category.DISEASE else score
+        for node, category, score in zip(nodes, subgraph.categories, subgraph.scores, strict=True)
+    )
+    return replace(subgraph, paths=tuple(paths), scores=scores)
+
+
+def other_patient(subgraphs: Mapping[str, PatientSubgraph], seed: int) -> dict[str, PatientSubgraph]:
+    """Give each admission the subgraph of another; none keeps its own.
+
+    Raises:
+        InputError: for fewer than two admissions.
+    """
+    if len(subgraphs) < 2:
+        raise InputError(f"{len(subgraphs)} admissions cannot exchange their subgraphs", remedy="give two or more")
+    ids = sorted(subgraphs)
+    order = [ids[i] for i in np.random.default_rng(seed).permutation(len(ids))]
+    givers = dict(zip(order, order[1:] + order[:1], strict=True))
+    return {receiver: replace(subgraphs[givers[receiver]], admission_id=receiver) for receiver in ids}

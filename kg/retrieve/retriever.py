@@ -1,0 +1,214 @@
+"""From a patient's findings to a small typed subgraph around the 25 candidate diseases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ehr.errors import InputError
+from ehr.phenotypes import load_phenotypes
+from kg.retrieve.core import make_core
+from kg.retrieve.evidence import EvidenceIndex
+from kg.retrieve.pagerank import personalised_pagerank
+from kg.retrieve.paths import best_paths, evidence_paths, evidence_score
+from kg.retrieve.seeds import LAB_ORIGINS, MODES, Start, measured_directions, seeds_of
+from kg.retrieve.snapshot import load_snapshot
+from kg.types import Edge, EvidencePath, Finding, PatientSubgraph, Seed
+from kg.vocabulary import Category, Predicate
+
+if TYPE_CHECKING:
+    from kg.bundle import Bundle
+
+DAMPING = 0.6
+"""Of the random walk: a patient's neighbourhood, not the whole ontology."""
+_ITERATIONS = 48
+_KEPT_RANKS = 256
+_CACHED_SEEDS = 8_000
+_SHARES = {"present": 0.38, "denied": 0.1}
+_FILL = {Category.PHENOTYPE: 64, Category.DRUG: 4, Category.PROCEDURE: 3, Category.EXPOSURE: 4}
+_HIGH = (Predicate.HAS_HIGH_MEASUREMENT, Predicate.HIGH_INDICATES)
+_LOW = (Predicate.HAS_LOW_MEASUREMENT, Predicate.LOW_INDICATES)
+
+
+class Retriever:
+    """Retrieves subgraphs from one bundle; its memory does not grow with the number of admissions."""
+
+    def __init__(self, bundle: Bundle, *, nodes: int = 64, seed: int = 0, rewired_seed: int | None = None) -> None:
+        """Load the bundle's snapshot.
+
+        Args:
+            bundle: the graph.
+            nodes: the most concepts of a subgraph; every candidate is among them.
+            seed: orders concepts of equal score.
+            rewired_seed: where given, retrieve from a graph whose statements were rewired with this seed: same
+                concepts, same degrees, same predicates, other meaning. A control for evaluation.
+
+        Raises:
+            InputError: where ``nodes`` leaves no room beside the candidates.
+        """
+        candidates = load_phenotypes().ids
+        if nodes < len(candidates) + 8:
+            raise InputError(
+                f"a subgraph of {nodes} nodes", where="nodes", remedy=f"take {len(candidates) + 8} or more"
+            )
+        self.core = make_core(load_snapshot(bundle), candidates, rewired_seed=rewired_seed)
+        self.index = EvidenceIndex(self.core.triples, self.core.candidates)
+        self.nodes = nodes
+        self._stated = frozenset(self.core.place[concept] for concept in self.index.stated)
+        self._tie = np.random.default_rng(seed).permutation(len(self.core.ids))
+        self._ranks: dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
+
+    def retrieve(self, findings: Sequence[Finding], admission_id: str, mode: str = "all") -> PatientSubgraph:
+        """Retrieve one subgraph.
+
+        Args:
+            findings: the patient's.
+            admission_id: goes into the result.
+            mode: ``all``, or ``labs`` to start from labs and vital signs alone.
+
+        Raises:
+            InputError: for an unknown mode.
+        """
+        return self.retrieve_many([(admission_id, findings, mode)])[0]
+
+    def retrieve_many(self, patients: Sequence[tuple[str, Sequence[Finding], str]]) -> list[PatientSubgraph]:
+        """Retrieve several (admission, findings, mode) together; the same result as one by one, faster."""
+        starts = []
+        for _, findings, mode in patients:
+            if mode not in MODES:
+                raise InputError(f"unknown mode {mode!r}", remedy=f"take one of {', '.join(MODES)}")
+            starts.append(seeds_of(findings, mode, self.core))
+        self._prepare({s.seed.concept for found in starts for s in found if s.seed.weight > 0})
+        return [self._subgraph(a, f, m, s) for (a, f, m), s in zip(patients, starts, strict=True)]
+
+    def _prepare(self, concepts: Iterable[str]) -> None:
+        """Walk from each concept not walked from yet; PageRank is linear in its seeds, so once a concept is enough."""
+        missing = sorted(set(concepts) - self._ranks.keys())
+        if len(self._ranks) + len(missing) > _CACHED_SEEDS:
+            self._ranks.clear()
+            missing = sorted(concepts)
+        for begin in range(0, len(missing), _KEPT_RANKS):
+            batch = missing[begin : begin + _KEPT_RANKS]
+            start = np.zeros((len(self.core.ids), len(batch)))
+            for column, concept in enumerate(batch):
+                start[self.core.place[concept], column] = 1.0
+            ranks = personalised_pagerank(
+                self.core.transposed, self.core.dangling, start, damping=DAMPING, iterations=_ITERATIONS
+            )
+            for column, concept in enumerate(batch):
+                values = np.round(ranks[:, column], 10)
+                order = np.lexsort((self._tie, -values))[:_KEPT_RANKS]
+                order = order[values[order] > 0]
+                self._ranks[concept] = (order, values[order])
+
+    def _walk(self, starts: Iterable[Start]) -> dict[int, float]:
+        """Add up the walks from all seeds, by weight."""
+        total = sum(start.seed.weight for start in starts)
+        scores: dict[int, float] = {}
+        for start in starts:
+            if start.seed.weight <= 0:
+                continue
+            share = start.seed.weight / total
+            order, values = self._ranks[start.seed.concept]
+            for place, value in zip(order.tolist(), values.tolist(), strict=True):
+                scores[place] = scores.get(place, 0.0) + share * value
+        return scores
+
+    def _subgraph(
+        self, admission_id: str, findings: Sequence[Finding], mode: str, starts: list[Start]
+    ) -> PatientSubgraph:
+        walk = self._walk(starts)
+        seeds = self._seeds(starts)
+        held = {seed.concept for seed in seeds}
+        paths = evidence_paths([start for start in starts if start.seed.concept in held], self.index)
+        chosen = self._choose(seeds, paths, walk)
+        inside = {self.core.ids[place] for place in chosen}
+        kept = best_paths([path for path in paths if inside.issuperset(path.nodes)])
+        counted = [f for f in findings if mode == "all" or f.origin in LAB_ORIGINS]
+        edges = self._edges(chosen, measured_directions(counted), kept)
+        return PatientSubgraph(
+            admission_id=admission_id,
+            mode=mode,
+            nodes=tuple(self.core.ids[place] for place in chosen),
+            categories=tuple(self.core.categories[place] for place in chosen),
+            scores=self._scores(chosen, walk, kept),
+            seeds=tuple(seeds),
+            edges=edges,
+            paths=tuple(kept),
+        )
+
+    def _seeds(self, starts: list[Start]) -> list[Seed]:
+        """Choose seeds within the budget: the heaviest, and a few of those denied."""
+        live = [s.seed for s in starts if s.seed.state != "denied"][: int(_SHARES["present"] * self.nodes)]
+        denied = [s.seed for s in starts if s.seed.state == "denied"]
+        # Of what is denied, the most specific terms and those nearest to a candidate say most.
+        denied.sort(key=lambda s: (not self.index.templates(s.concept), -self._information(s.concept), s.concept))
+        return live + denied[: int(_SHARES["denied"] * self.nodes)]
+
+    def _information(self, concept: str) -> float:
+        return float(self.core.information[self.core.place[concept]])
+
+    def _choose(self, seeds: Iterable[Seed], paths: Iterable[EvidencePath], walk: Mapping[int, float]) -> list[int]:
+        """Choose nodes: candidates, seeds, what lies on the best paths, then what the walk visits most.
+
+        Free places go only to concepts that a statement about a candidate names: what the likely diseases would show.
+        """
+        place = self.core.place
+        chosen = dict.fromkeys(place[candidate] for candidate in self.core.candidates)
+        for seed in seeds:
+            if len(chosen) < self.nodes:
+                chosen.setdefault(place[seed.concept])
+        for path in paths:
+            new = [place[node] for node in path.nodes if place[node] not in chosen]
+            if len(chosen) + len(new) <= self.nodes:
+                chosen.update(dict.fromkeys(new))
+        left = dict(_FILL)
+        order = sorted(walk, key=lambda p: (-round(walk[p], 9), int(self._tie[p])))
+        for node in order:
+            if len(chosen) >= self.nodes:
+                break
+            category = self.core.categories[node]
+            if node not in chosen and node in self._stated and left.get(category, 0) > 0:
+                left[category] -= 1
+                chosen[node] = None
+        return list(chosen)
+
+    def _edges(
+        self, chosen: list[int], directions: Mapping[str, set[str]], paths: Iterable[EvidencePath]
+    ) -> tuple[Edge, ...]:
+        """Give all statements among the chosen concepts.
+
+        A statement about a high (low) value stays only where this patient's value was high (low), or where a path
+        rests on it: the other direction would speak of something that was not measured.
+        """
+        local = {node: index for index, node in enumerate(chosen)}
+        on_path = {statement for path in paths for statement in path.statements}
+        edges = []
+        for node in chosen:
+            for target, predicate, statement, weight in self.core.outgoing.get(node, ()):
+                if target not in local:
+                    continue
+                if predicate in _HIGH or predicate in _LOW:
+                    series = node if predicate in (Predicate.HIGH_INDICATES, Predicate.LOW_INDICATES) else target
+                    told = "high" if predicate in _HIGH else "low"
+                    if told not in directions.get(self.core.ids[series], ()) and statement not in on_path:
+                        continue
+                edges.append(Edge(local[node], local[target], predicate, statement, weight))
+        return tuple(sorted(edges, key=lambda e: (e.source, e.target, e.predicate.value, e.statement)))
+
+    def _scores(self, chosen: list[int], walk: Mapping[int, float], paths: Iterable[EvidencePath]) -> tuple[float, ...]:
+        """Score nodes in [0, 1]: candidates by their evidence, others by the walk, relative to its highest."""
+        evidence = evidence_score(paths)
+        candidates = frozenset(self.core.candidates)
+        top = max((walk.get(node, 0.0) for node in chosen if self.core.ids[node] not in candidates), default=0.0)
+        scores = []
+        for node in chosen:
+            identifier = self.core.ids[node]
+            if identifier in candidates:
+                scores.append(evidence.get(identifier, 0.0))
+            else:
+                scores.append(round(walk.get(node, 0.0) / top, 6) if top > 0 else 0.0)
+        return tuple(scores)
