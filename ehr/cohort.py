@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 
 from ehr.errors import InputError
 from ehr.files import JsonValue, atomic_path, read_json, user_errors, write_json
@@ -80,6 +81,7 @@ SCHEMAS = {
 """Columns of the tables that ingestion writes, in file order."""
 
 _BATCH = 1000
+_ROW_GROUP = 100_000
 _NO_SPACE = re.compile(r"no space left|disk quota|file too large", re.IGNORECASE)
 
 
@@ -96,6 +98,23 @@ def library_errors(path: Path) -> Iterator[None]:
                 remedy = "free some space and run the same command again"
                 raise InputError("no space left on the device", where=path, remedy=remedy) from error
             raise
+
+
+def _rechunk(frames: Iterable[pl.DataFrame], schema: pl.Schema) -> Iterator[pl.DataFrame]:
+    """Give the same rows in frames of exactly ``_ROW_GROUP`` rows (the last may be shorter)."""
+    waiting: list[pl.DataFrame] = []
+    count = 0
+    for frame in frames:
+        waiting.append(frame.select(schema.names()).cast(schema))
+        count += frame.height
+        if count >= _ROW_GROUP:
+            whole = pl.concat(waiting)
+            end = count - count % _ROW_GROUP
+            for start in range(0, end, _ROW_GROUP):
+                yield whole[start : start + _ROW_GROUP]
+            waiting, count = [whole[end:]], count - end
+    if count:
+        yield pl.concat(waiting)
 
 
 class Cohort:
@@ -194,10 +213,41 @@ class Cohort:
         # Taken out of the manifest first: killed in between, the new file must not pass under the old fingerprint.
         self._note(name, None)
         with library_errors(path), atomic_path(path) as temporary:
-            frame.write_parquet(temporary, compression="zstd", statistics=True, row_group_size=100_000)
+            frame.write_parquet(temporary, compression="zstd", statistics=True, row_group_size=_ROW_GROUP)
         self._note(name, {"fingerprint": fingerprint, "rows": frame.height, **info})
         if name == "admissions":
             self._admissions = None
+
+    def write_batches(
+        self, name: str, frames: Iterable[pl.DataFrame], schema: pl.Schema, fingerprint: str, **info: JsonValue
+    ) -> int:
+        """Write a table of any size from frames that come one after the other; see `write_table`.
+
+        Row groups have a fixed size whatever the frames' sizes, so equal rows give equal bytes.
+
+        Returns:
+            The number of rows.
+        """
+        path = self.table_path(name)
+        self._note(name, None)
+        arrow_schema = pl.DataFrame(schema=schema).to_arrow().schema
+        rows = 0
+        with (
+            library_errors(path),
+            atomic_path(path) as temporary,
+            pq.ParquetWriter(temporary, arrow_schema, compression="zstd") as writer,
+        ):
+            for frame in _rechunk(frames, schema):
+                writer.write_table(frame.to_arrow().cast(arrow_schema), row_group_size=_ROW_GROUP)
+                rows += frame.height
+        self._note(name, {"fingerprint": fingerprint, "rows": rows, **info})
+        return rows
+
+    def annotate(self, name: str, **info: JsonValue) -> None:
+        """Add to what the manifest says of a table that was written."""
+        entry = self._entries().get(name)
+        if isinstance(entry, dict):
+            self._note(name, {**entry, **info})
 
     def _note(self, name: str, entry: dict[str, JsonValue] | None) -> None:
         manifest = self.manifest
@@ -305,7 +355,6 @@ def _medications(frame: pl.DataFrame | None) -> Iterator[Medication]:
 def create_cohort(directory: Path, manifest: dict[str, JsonValue]) -> Cohort:
     """Make an empty cohort in an existing directory, readable by its owner alone."""
     with user_errors(directory):
-        with suppress(PermissionError):
-            directory.chmod(0o700)
+        directory.chmod(0o700)
         write_json(directory / MANIFEST, {**manifest, "format": FORMAT, "tables": {}})
     return Cohort(directory)

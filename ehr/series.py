@@ -167,6 +167,11 @@ def _conversions() -> Mapping[tuple[str, str, str], Conversion]:
     return found
 
 
+def known_units() -> list[str]:
+    """Give every normalised unit that some series can be read from."""
+    return sorted({source for _, source, _ in _conversions()} | {normalise_unit(s.unit) for s in load_series()})
+
+
 def conversion(code: str, unit: str) -> Conversion | None:
     """Give how a value of a series in ``unit`` is turned into the series' own unit.
 

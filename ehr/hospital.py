@@ -1,0 +1,86 @@
+"""What a hospital's layout (MIMIC-IV, MIMIC-III, eICU …) must give; ingestion does the rest, the same for all.
+
+A layout reads its own files into the workspace's tables, all keyed by ``idx``, the position of the admission among the
+sorted admission ids:
+
+- ``stay``: `STAY_COLUMNS`
+- ``diagnosis``: ``idx``, ``code``, ``version`` (ICD-CM, 9 or 10)
+- ``event``: through `ehr.events.insert_events`
+- ``medication``: ``idx``, ``name``, ``hours``, ``before_admission``, ``source_row``
+- ``fact``: ``idx``, ``kind`` (`ehr.summary.KINDS`), ``hours``, ``text``; never anything that was coded at discharge
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from ehr.files import JsonValue
+from ehr.tables import Table, Workspace
+
+STAY_COLUMNS = (
+    "idx INTEGER, admission_id VARCHAR, patient_id VARCHAR, age DOUBLE, sex VARCHAR, admission_type VARCHAR, "
+    "admission_location VARCHAR, length_of_stay_hours DOUBLE, year_group VARCHAR, start TIMESTAMP, finish TIMESTAMP, "
+    "arrival TIMESTAMP"
+)
+
+WORK_TABLES = (
+    f"stay ({STAY_COLUMNS})",
+    "diagnosis (idx INTEGER, code VARCHAR, version VARCHAR)",
+    "medication (idx INTEGER, name VARCHAR, hours DOUBLE, before_admission BOOLEAN, source_row VARCHAR)",
+    "fact (idx INTEGER, kind VARCHAR, hours DOUBLE, text VARCHAR)",
+    "section (idx INTEGER, position INTEGER, section VARCHAR, text VARCHAR, origin VARCHAR)",
+)
+"""Columns of the workspace's tables; ``event`` comes from `ehr.events.prepare_events`."""
+
+
+class Hospital(Protocol):
+    """One hospital's directory, opened: its tables were found and their columns checked."""
+
+    name: str
+    """Layout, such as ``mimic-iv``."""
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """Every table that is read; they make the cohort's fingerprint."""
+        ...
+
+    @property
+    def absent(self) -> Sequence[str]:
+        """Tables that would have been used but are not there."""
+        ...
+
+    def load_stays(self, workspace: Workspace, counts: dict[str, JsonValue]) -> None:
+        """Fill ``stay`` and ``diagnosis``."""
+        ...
+
+    def load_events(self, workspace: Workspace) -> None:
+        """Prepare and fill ``event``."""
+        ...
+
+    def load_medications(self, workspace: Workspace) -> None:
+        """Fill ``medication`` with what was ordered in hospital."""
+        ...
+
+    def load_facts(self, workspace: Workspace) -> None:
+        """Fill ``fact`` with what an admission summary may say."""
+        ...
+
+    def notes(self, workspace: Workspace) -> Iterator[tuple[int, str, str]]:
+        """Give ``idx``, the note's source row and its text, one note an admission, sorted."""
+        ...
+
+
+class Layout(Protocol):
+    """Recognises and opens one kind of directory."""
+
+    name: str
+
+    def matches(self, directory: Path) -> bool:
+        """Say whether the directory looks like this layout."""
+        ...
+
+    def open(self, directory: Path) -> Hospital:
+        """Open it; `InputError` where a needed table or column is missing."""
+        ...

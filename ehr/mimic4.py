@@ -1,0 +1,351 @@
+"""MIMIC-IV's layout: ``hosp/``, ``icu/`` and, where there are notes, ``note/discharge``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import polars as pl
+
+from ehr.events import insert_events, prepare_events
+from ehr.files import JsonValue
+from ehr.medications import prescribed_name
+from ehr.series import load_items
+from ehr.summary import SUMMARY_HOURS
+from ehr.tables import Table, Workspace, find_table, need_table
+
+_SPECIMEN_ITEM = "52033"
+"""``d_labitems``: the specimen type of a blood gas (ART., VEN., MIX., CENTRAL VENOUS.)."""
+
+_SERVICES = {
+    "CMED": "cardiology",
+    "CSURG": "cardiac surgery",
+    "DENT": "dentistry",
+    "ENT": "ear, nose and throat",
+    "EYE": "ophthalmology",
+    "GU": "urology",
+    "GYN": "gynaecology",
+    "MED": "general medicine",
+    "NB": "newborn",
+    "NBB": "newborn",
+    "NMED": "neurology",
+    "NSURG": "neurosurgery",
+    "OBS": "obstetrics",
+    "OMED": "oncology",
+    "ORTHO": "orthopaedics",
+    "PSURG": "plastic surgery",
+    "PSYCH": "psychiatry",
+    "SURG": "general surgery",
+    "TRAUM": "trauma surgery",
+    "TSURG": "thoracic surgery",
+    "VSURG": "vascular surgery",
+}
+# Nurses' messages and departures are no procedures.
+_NO_PROCEDURE = "('communication', 'significant events', 'crrt filter change')"
+_NO_ORGANISM = r"^(cancelled|positive|mixed bacterial flora|.*\bno growth\b.*)$"
+_OPTIONAL = (
+    ("icu", "chartevents"),
+    ("icu", "icustays"),
+    ("icu", "procedureevents"),
+    ("icu", "d_items"),
+    ("hosp", "prescriptions"),
+    ("hosp", "services"),
+    ("hosp", "microbiologyevents"),
+    ("note", "discharge"),
+)
+
+
+def _hours(column: str, start: str = "s.start") -> str:
+    return f"date_diff('second', {start}, try_cast({column} AS TIMESTAMP)) / 3600.0"
+
+
+class MimicIV:
+    """An opened MIMIC-IV directory."""
+
+    name = "mimic-iv"
+
+    def __init__(self, directory: Path) -> None:
+        """Find the tables and check their columns.
+
+        Raises:
+            InputError: names the missing file or column.
+        """
+        self.directory = directory
+        patients, admissions, diagnoses, labs = (
+            need_table(directory, "hosp", name, "MIMIC-IV")
+            for name in ("patients", "admissions", "diagnoses_icd", "labevents")
+        )
+        self._found: dict[str, Table] = {
+            "patients": patients,
+            "admissions": admissions,
+            "diagnoses_icd": diagnoses,
+            "labevents": labs,
+        }
+        for folder, name in _OPTIONAL:
+            table = find_table(directory, folder, name, parts=name == "chartevents")
+            if table is not None:
+                self._found[name] = table
+        self._check_columns()
+
+    def _check_columns(self) -> None:
+        needed = {
+            "patients": ("subject_id", "gender", "anchor_age", "anchor_year"),
+            "admissions": ("subject_id", "hadm_id", "admittime", "dischtime"),
+            "diagnoses_icd": ("hadm_id", "icd_code", "icd_version"),
+            "labevents": ("labevent_id", "subject_id", "hadm_id", "itemid", "charttime", "valuenum"),
+            "chartevents": ("hadm_id", "stay_id", "itemid", "charttime", "valuenum"),
+            "icustays": ("hadm_id", "first_careunit", "intime"),
+            "procedureevents": ("hadm_id", "starttime", "itemid"),
+            "d_items": ("itemid", "label"),
+            "prescriptions": ("hadm_id", "starttime", "drug"),
+            "services": ("hadm_id", "transfertime", "curr_service"),
+            "microbiologyevents": ("hadm_id", "spec_type_desc"),
+            "discharge": ("hadm_id", "text"),
+        }
+        for name, table in self._found.items():
+            table.require(*needed[name])
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """Every table that is read."""
+        return tuple(self._found[name] for name in sorted(self._found))
+
+    @property
+    def absent(self) -> Sequence[str]:
+        """Tables that would have been used but are not there."""
+        return tuple(f"{folder}/{name}" for folder, name in _OPTIONAL if name not in self._found)
+
+    def load_stays(self, workspace: Workspace, counts: dict[str, JsonValue]) -> None:
+        """Fill ``stay`` (one row an admission id, the first where one stands twice) and ``diagnosis``."""
+        patients, admissions = self._found["patients"], self._found["admissions"]
+        rows = admissions.sql(
+            ("subject_id", "hadm_id", "admittime", "dischtime"), ("admission_type", "admission_location", "edregtime")
+        )
+        people = patients.sql(("subject_id", "gender", "anchor_age", "anchor_year"), ("anchor_year_group",))
+        workspace.run(
+            f"""
+            INSERT INTO stay
+            WITH once AS (
+                SELECT *, try_cast(admittime AS TIMESTAMP) AS start, try_cast(dischtime AS TIMESTAMP) AS finish,
+                       try_cast(edregtime AS TIMESTAMP) AS arrival
+                FROM {rows} WHERE hadm_id IS NOT NULL AND subject_id IS NOT NULL
+                QUALIFY row_number() OVER (PARTITION BY hadm_id ORDER BY admittime, dischtime, subject_id) = 1
+            ),
+            person AS (
+                SELECT * FROM {people}
+                QUALIFY row_number() OVER (PARTITION BY subject_id ORDER BY anchor_year, anchor_age, gender) = 1
+            )
+            SELECT row_number() OVER (ORDER BY once.hadm_id) - 1, once.hadm_id, once.subject_id,
+                   CASE WHEN try_cast(anchor_age AS DOUBLE) > 89 THEN try_cast(anchor_age AS DOUBLE)
+                        ELSE try_cast(anchor_age AS DOUBLE) + year(start) - try_cast(anchor_year AS INTEGER) END,
+                   upper(gender), admission_type, admission_location,
+                   CASE WHEN finish >= start THEN date_diff('second', start, finish) / 3600.0 END,
+                   anchor_year_group, start, finish, arrival
+            FROM once LEFT JOIN person ON person.subject_id = once.subject_id
+            """,  # noqa: S608
+            tables=(patients, admissions),
+        )
+        given = workspace.frame(f"SELECT count(*) AS n FROM {rows}", tables=(admissions,)).item()  # noqa: S608
+        kept = workspace.frame("SELECT count(*) AS n FROM stay").item()
+        counts["admission_rows_dropped"] = given - kept
+        codes = self._found["diagnoses_icd"]
+        workspace.run(
+            "INSERT INTO diagnosis SELECT s.idx, d.icd_code, d.icd_version "  # noqa: S608
+            f"FROM {codes.sql(('hadm_id', 'icd_code', 'icd_version'))} d JOIN stay s ON s.admission_id = d.hadm_id",
+            tables=(codes,),
+        )
+
+    def load_events(self, workspace: Workspace) -> None:
+        """Fill ``event`` from ``labevents`` and ``chartevents``."""
+        prepare_events(workspace, load_items("mimic_iv"), {"labevents": _SPECIMEN_ITEM})
+        self._load_windows(workspace)
+        labs = self._found["labevents"]
+        select = labs.sql(
+            ("labevent_id", "subject_id", "hadm_id", "itemid", "charttime", "valuenum"),
+            ("specimen_id", "value", "valueuom", "ref_range_lower", "ref_range_upper", "comments"),
+        )
+        insert_events(
+            workspace,
+            f"""
+            SELECT i.item, s.idx, {_hours("e.charttime")} AS hours, e.valuenum AS number, e.value AS text,
+                   e.comments AS remark, e.valueuom AS unit, e.ref_range_lower AS low, e.ref_range_upper AS high,
+                   e.labevent_id AS source, e.specimen_id AS specimen
+            FROM {select} e
+            JOIN item i ON i.source_table = 'labevents' AND i.itemid = e.itemid
+            LEFT JOIN visit v ON e.hadm_id IS NULL AND v.patient_id = e.subject_id
+                 AND try_cast(e.charttime AS TIMESTAMP) >= v.opens AND try_cast(e.charttime AS TIMESTAMP) < v.closes
+            LEFT JOIN stay s ON s.admission_id = coalesce(e.hadm_id, v.admission_id)
+            """,  # noqa: S608
+            (labs,),
+        )
+        chart = self._found.get("chartevents")
+        if chart is not None:
+            select = chart.sql(("hadm_id", "stay_id", "itemid", "charttime", "valuenum"), ("value", "valueuom"))
+            insert_events(
+                workspace,
+                f"""
+                SELECT i.item, s.idx, {_hours("e.charttime")} AS hours, e.valuenum AS number, e.value AS text,
+                       NULL::VARCHAR AS remark, e.valueuom AS unit, NULL::VARCHAR AS low, NULL::VARCHAR AS high,
+                       e.stay_id AS source, NULL::VARCHAR AS specimen
+                FROM {select} e
+                JOIN item i ON i.source_table = 'chartevents' AND i.itemid = e.itemid
+                LEFT JOIN stay s ON s.admission_id = e.hadm_id
+                """,  # noqa: S608
+                (chart,),
+            )
+
+    def _load_windows(self, workspace: Workspace) -> None:
+        """Fill ``visit``: stretches of time in which a patient is in exactly one admission.
+
+        A lab without admission id belongs to the admission whose stretch (from arrival in the emergency department
+        to discharge) holds its time; where two overlap, to none.
+        """
+        rows = workspace.frame(
+            "SELECT patient_id, admission_id, least(start, coalesce(arrival, start)) AS opens, finish AS closes "
+            "FROM stay WHERE start IS NOT NULL AND finish > start ORDER BY patient_id, opens, closes, admission_id"
+        )
+        found: list[tuple[object, object, object, object]] = []
+        for _, group in rows.group_by("patient_id", maintain_order=True):
+            stretches = group.rows()
+            times = sorted({time for row in stretches for time in row[2:4]})
+            for opens, closes in pairwise(times):
+                inside = [row for row in stretches if row[2] <= opens and closes <= row[3]]
+                if len(inside) == 1:
+                    found.append((inside[0][0], inside[0][1], opens, closes))
+        workspace.run(
+            "CREATE TABLE visit (patient_id VARCHAR, admission_id VARCHAR, opens TIMESTAMP, closes TIMESTAMP)"
+        )
+        schema = {"patient_id": pl.String, "admission_id": pl.String, "opens": pl.Datetime, "closes": pl.Datetime}
+        workspace.insert("visit", pl.DataFrame(found, schema=schema, orient="row"))
+
+    def load_medications(self, workspace: Workspace) -> None:
+        """Fill ``medication`` from the prescriptions; diluents (drug type BASE) are no drugs."""
+        table = self._found.get("prescriptions")
+        if table is None:
+            return
+        select = table.sql(("hadm_id", "starttime", "drug"), ("pharmacy_id", "drug_type"))
+        names = workspace.frame(
+            f"SELECT DISTINCT drug FROM {select} WHERE drug IS NOT NULL ORDER BY drug",  # noqa: S608
+            tables=(table,),
+        )["drug"].to_list()
+        workspace.run("CREATE TABLE drug_name (drug VARCHAR, name VARCHAR)")
+        workspace.insert("drug_name", pl.DataFrame({"drug": names, "name": [prescribed_name(n) for n in names]}))
+        workspace.run(
+            f"""
+            INSERT INTO medication
+            SELECT s.idx, n.name, {_hours("p.starttime")} AS hours, false,
+                   'prescriptions:' || coalesce(min(p.pharmacy_id), '')
+            FROM {select} p JOIN stay s ON s.admission_id = p.hadm_id JOIN drug_name n USING (drug)
+            WHERE coalesce(upper(p.drug_type), 'MAIN') <> 'BASE' AND n.name <> ''
+            GROUP BY ALL
+            """,  # noqa: S608
+            tables=(table,),
+        )
+
+    def load_facts(self, workspace: Workspace) -> None:
+        """Fill ``fact`` from services, ICU stays, early drugs, charted procedures and cultures."""
+        workspace.run("CREATE TABLE service_name (code VARCHAR, name VARCHAR)")
+        names = pl.DataFrame({"code": list(_SERVICES), "name": list(_SERVICES.values())})
+        workspace.insert("service_name", names)
+        workspace.run(
+            "INSERT INTO fact SELECT idx, 'drug', min(hours), name FROM medication "
+            "WHERE NOT before_admission AND hours <= ? GROUP BY ALL",
+            [SUMMARY_HOURS],
+        )
+        self._fact(
+            workspace,
+            ("services",),
+            "service",
+            "transfertime",
+            "SELECT e.*, coalesce(n.name, lower(e.curr_service)) AS text FROM {services} e "
+            "LEFT JOIN service_name n ON n.code = upper(e.curr_service)",
+        )
+        self._fact(workspace, ("icustays",), "unit", "intime", "SELECT e.*, e.first_careunit AS text FROM {icustays} e")
+        self._fact(
+            workspace,
+            ("procedureevents", "d_items"),
+            "procedure",
+            "starttime",
+            "SELECT e.*, d.label AS text FROM {procedureevents} e JOIN {d_items} d USING (itemid) "  # noqa: S608
+            f"WHERE coalesce(lower(e.ordercategoryname), '') NOT IN {_NO_PROCEDURE}",
+        )
+        cultures = (
+            "SELECT e.*, coalesce(e.charttime, e.chartdate) AS taken, {text} AS text FROM {{microbiologyevents}} e"
+        )
+        self._fact(workspace, ("microbiologyevents",), "specimen", "taken", cultures.format(text="e.spec_type_desc"))
+        self._fact(
+            workspace,
+            ("microbiologyevents",),
+            "organism",
+            "taken",
+            cultures.format(text="e.org_name") + f" WHERE NOT regexp_matches(lower(org_name), '{_NO_ORGANISM}') ",
+            # An organism that was named only after discharge was not known.
+            "AND try_cast(coalesce(e.storetime, e.storedate) AS TIMESTAMP) <= s.finish",
+        )
+
+    def _fact(
+        self, workspace: Workspace, names: Sequence[str], kind: str, time: str, select: str, extra: str = ""
+    ) -> None:
+        tables = [self._found[name] for name in names if name in self._found]
+        if len(tables) < len(names):
+            return
+        queries = {name: self._found[name].sql(*_FACT_COLUMNS[name]) for name in names}
+        workspace.run(
+            f"""
+            INSERT INTO fact
+            SELECT s.idx, '{kind}', min({_hours("e." + time)}) AS hours, e.text
+            FROM ({select.format(**queries)}) e JOIN stay s ON s.admission_id = e.hadm_id
+            WHERE e.text IS NOT NULL AND {_hours("e." + time)} <= {SUMMARY_HOURS} {extra}
+            GROUP BY s.idx, e.text
+            """,  # noqa: S608
+            tables=tables,
+        )
+
+    def notes(self, workspace: Workspace) -> Iterator[tuple[int, str, str]]:
+        """Give the last discharge summary of each admission, sorted by admission; addenda are passed over."""
+        table = self._found.get("discharge")
+        if table is None:
+            return
+        select = table.sql(("hadm_id", "text"), ("note_id", "note_type", "note_seq"))
+        query = f"""
+            SELECT s.idx, 'discharge:' || coalesce(n.note_id, '') AS source_row, n.text
+            FROM {select} n JOIN stay s ON s.admission_id = n.hadm_id
+            WHERE coalesce(upper(n.note_type), 'DS') = 'DS' AND n.text IS NOT NULL
+            ORDER BY s.idx, try_cast(n.note_seq AS INTEGER), n.note_id, n.text
+        """  # noqa: S608
+        waiting: tuple[int, str, str] | None = None
+        for frame in workspace.batches(query, 2048, tables=(table,)):
+            for idx, source_row, text in frame.iter_rows():
+                if waiting is not None and waiting[0] != idx:
+                    yield waiting
+                waiting = (idx, source_row, text)
+        if waiting is not None:
+            yield waiting
+
+
+_FACT_COLUMNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "services": (("hadm_id", "transfertime", "curr_service"), ()),
+    "icustays": (("hadm_id", "first_careunit", "intime"), ()),
+    "procedureevents": (("hadm_id", "starttime", "itemid"), ("ordercategoryname",)),
+    "d_items": (("itemid", "label"), ()),
+    "microbiologyevents": (
+        ("hadm_id", "spec_type_desc"),
+        ("charttime", "chartdate", "storetime", "storedate", "org_name"),
+    ),
+}
+
+
+class MimicIVLayout:
+    """Recognises a MIMIC-IV directory."""
+
+    name = "mimic-iv"
+
+    def matches(self, directory: Path) -> bool:
+        """Say whether ``patients`` has MIMIC-IV's anchor columns."""
+        table = find_table(directory, "hosp", "patients")
+        return table is not None and "anchor_age" in table.columns
+
+    def open(self, directory: Path) -> MimicIV:
+        """Open it; `InputError` where a needed table or column is missing."""
+        return MimicIV(directory)
