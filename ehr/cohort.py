@@ -238,7 +238,8 @@ class Cohort:
             pq.ParquetWriter(temporary, arrow_schema, compression="zstd") as writer,
         ):
             for frame in _rechunk(frames, schema):
-                writer.write_table(frame.to_arrow().cast(arrow_schema), row_group_size=_ROW_GROUP)
+                # One chunk each: how the rows came in pieces must not show in the file.
+                writer.write_table(frame.rechunk().to_arrow().cast(arrow_schema), row_group_size=_ROW_GROUP)
                 rows += frame.height
         self._note(name, {"fingerprint": fingerprint, "rows": rows, **info})
         return rows

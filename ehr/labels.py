@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from importlib.resources import files
 
@@ -10,6 +11,8 @@ import polars as pl
 from ehr.errors import InputError
 from ehr.files import JsonValue
 from ehr.phenotypes import LabelSet, icd_version, normalise_code
+
+_SEVENTH = re.compile(r"X*[A-Z]$")
 
 
 @lru_cache(maxsize=2)
@@ -26,9 +29,9 @@ def _valid_codes(version: int) -> frozenset[str]:
 
 
 def is_listed(code: str, version: int) -> bool:
-    """Say whether a code is in the published ICD-CM tables, or lies just above or below one of theirs."""
+    """Say whether a code, or what stands before its placeholders and seventh character, is in the ICD-CM tables."""
     text, valid = normalise_code(code), _valid_codes(version)
-    return any(text[:size] in valid for size in range(len(text), max(3, len(text) - 2) - 1, -1))
+    return text in valid or (version == 10 and _SEVENTH.sub("", text) in valid)
 
 
 def label_admissions(

@@ -41,8 +41,8 @@ _SERVICES = {
     "TSURG": "thoracic surgery",
     "VSURG": "vascular surgery",
 }
-# Nurses' messages and departures are no procedures.
-_NO_PROCEDURE = "('communication', 'significant events', 'crrt filter change')"
+# Nurses' messages and every patient's drip are no procedures.
+_NO_PROCEDURE = "('communication', 'significant events', 'crrt filter change', 'peripheral lines')"
 _NO_ORGANISM = r"^(cancelled|positive|mixed bacterial flora|.*\bno growth\b.*)$"
 _OPTIONAL = (
     ("icu", "chartevents"),

@@ -16,6 +16,13 @@ KINDS = ("service", "unit", "drug", "procedure", "specimen", "organism")
 """Kinds of facts that a layout may give."""
 
 _MAX_ITEMS = 40
+_WORDS = {
+    "ew emer": "emergency",
+    "direct emer": "direct emergency",
+    "eu observation": "emergency observation",
+    "observation admit": "observation",
+}
+_UNKNOWN = frozenset({"", "information not available", "unknown", "?"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +58,10 @@ def render_summary(known: SummaryFacts) -> str:
     """Render the summary; a kind without facts gives no sentence, so nothing is asserted that was not recorded."""
     sentences = [_person(known.age, known.sex)]
     kind, location = (_clean(text or "") for text in (known.admission_type, known.admission_location))
-    unknown = {"", "information not available", "unknown", "?"}
-    if kind not in unknown:
-        sentences.append(f"Admission type: {kind}" + (f", from: {location}" if location not in unknown else ""))
-    elif location not in unknown:
+    if kind not in _UNKNOWN:
+        origin = f", from: {location}" if location not in _UNKNOWN else ""
+        sentences.append(f"Admission type: {_WORDS.get(kind, kind)}{origin}")
+    elif location not in _UNKNOWN:
         sentences.append(f"Admitted from: {location}")
     for name, lead in (
         ("service", "Service"),
