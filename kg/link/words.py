@@ -35,6 +35,7 @@ _ABBREVIATED = frozenset(
 )
 _BULLET = re.compile(r"[ \t]*(?:[-*•#]|\d{1,2}[.)]|[A-Z][A-Za-z /]{0,40}:|\n|$)")
 _SHORT_LINE = 55
+_WRAPPED_LINE = 35
 _SENTENCE_PUNCTUATION = frozenset("!?;")
 
 
@@ -139,7 +140,8 @@ def _ends_sentence(text: str, at: int, before: list[str]) -> bool:
 
 def _hard_break(text: str, at: int, line_start: int) -> bool:
     """Say whether a line break ends a sentence; notes wrapped at a fixed width break lines inside sentences."""
-    if at - line_start < _SHORT_LINE:
+    length = at - line_start
+    if length < _SHORT_LINE and not (length >= _WRAPPED_LINE and text[at + 1 : at + 2].islower()):
         return True
     return _BULLET.match(text, at + 1) is not None
 

@@ -1,6 +1,6 @@
 """Retrieval: a small typed subgraph for each patient, around the candidate diseases."""
 
-from kg.retrieve.cohort import RetrievalSummary, retrieve_cohort, subgraphs_of
+from kg.retrieve.cohort import RetrievalSummary, explain_admission, retrieve_cohort, subgraphs_of
 from kg.retrieve.controls import other_patient, rewire
 from kg.retrieve.explain import explain
 from kg.retrieve.retriever import Retriever
@@ -12,6 +12,7 @@ __all__ = [
     "candidate_scores",
     "edge_count",
     "explain",
+    "explain_admission",
     "other_patient",
     "retrieve_cohort",
     "rewire",

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from ehr.errors import InputError
 from ehr.files import fingerprint
 from ehr.progress import bar, say
 from kg.link import findings_of
+from kg.retrieve.explain import Row, explain
 from kg.retrieve.retriever import Retriever
 from kg.retrieve.seeds import MODES
 from kg.retrieve.table import SCHEMA, from_frame, to_frame
@@ -106,3 +108,15 @@ def subgraphs_of(cohort: Cohort, ids: Iterable[str] | None = None, mode: str = "
         chosen &= pl.col("admission_id").is_in(list(ids))
     frame = cohort.scan("subgraphs").filter(chosen).collect()
     return {subgraph.admission_id: subgraph for subgraph in from_frame(frame)}
+
+
+def explain_admission(cohort: Cohort, bundle: Bundle, admission_id: str) -> list[Row]:
+    """Say which findings of an admission speak for which candidate (see `kg.retrieve.explain`).
+
+    Raises:
+        InputError: for an admission without a subgraph, or a cohort whose subgraphs were not retrieved yet.
+    """
+    found = subgraphs_of(cohort, [admission_id])
+    if admission_id not in found:
+        raise InputError("no subgraph of this admission", where=cohort.path, remedy="see `clinragen ehr describe`")
+    return explain(found[admission_id], bundle)
