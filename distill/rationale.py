@@ -53,6 +53,19 @@ class ParsedRationale(Rationale):
     well_formed: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class ToldSentence(RationaleSentence):
+    """A sentence of a diagnosis that says where it comes from.
+
+    Attributes:
+        origin: ``generated`` by the student, or ``graph`` where it was written from attended findings and relations.
+        sound: False for a generated sentence that findings and subgraph of the patient do not bear out.
+    """
+
+    origin: str = "graph"
+    sound: bool = True
+
+
 def normalise_name(name: str) -> str:
     """Give a label's name as bare words: NFKC, case folded, without punctuation, one space between words."""
     return " ".join(_WORD.findall(unicodedata.normalize("NFKC", name).casefold()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from kg.types import EvidencePath, Finding, PatientSubgraph
 from kg.vocabulary import Category, Predicate
@@ -91,9 +92,9 @@ def _kind(steps: Sequence[Step]) -> str:
 class SupportIndex:
     """Supports of one patient's findings for any disease of the subgraph.
 
-    Walks of at most three statements are searched from each finding. A walk's score is the finding's weight times
-    the statements' weights, halved with each further step. Only phenotypic features, measurements and the like lie
-    between finding and disease, never another disease.
+    The retrieval's own paths come first. For a finding that has none to a disease, walks of at most three statements
+    are searched; such a walk's score is the finding's weight times the statements' weights, halved with each further
+    step, and only phenotypic features, measurements and the like lie on it, never another disease.
     """
 
     def __init__(self, subgraph: PatientSubgraph, findings: Iterable[Finding]) -> None:
@@ -108,20 +109,26 @@ class SupportIndex:
                 self._steps.setdefault(one, []).append(step)
         for steps in self._steps.values():
             steps.sort(key=lambda s: (-s.weight, s.statement, s.target))
-        self._paths: dict[tuple[str, str], tuple[tuple[str, ...], float]] = {}
-        for path in sorted(subgraph.paths, key=lambda p: (p.score, p.statements)):
-            self._paths[path.seed, path.candidate] = (path.statements, path.score)
+        self._paths: dict[tuple[str, str], float] = {}
+        for path in subgraph.paths:
+            key = (path.seed, path.candidate)
+            self._paths[key] = max(path.score, self._paths.get(key, path.score))
         self._best: dict[str, dict[str, Support]] = {}
         useful = [finding for finding in sorted(findings, key=_finding_order) if can_support(finding)]
+        by_anchor: dict[str, list[Finding]] = {}
+        for finding in useful:
+            for anchor in _anchors(finding):
+                by_anchor.setdefault(anchor, []).append(finding)
+        for path in sorted(subgraph.paths, key=lambda p: (-p.score, p.meta_path, p.statements)):
+            self._add_path(path, by_anchor.get(path.seed, ()))
         for finding in useful:
             for walk in self._walks(finding):
+                if any((anchor, walk[-1].target) in self._paths for anchor in _anchors(finding)):
+                    continue
                 score = finding.weight * HOP_DAMPING ** (len(walk) - 1)
                 for step in walk:
                     score *= step.weight
                 self._keep(Support(finding, walk[-1].target, _kind(walk), walk, score))
-        for path in subgraph.paths:
-            if not any(path.seed in _anchors(s.finding) for s in self._best.get(path.candidate, {}).values()):
-                self._add_path(path, useful)
 
     def _keep(self, support: Support) -> None:
         finding = support.finding
@@ -157,17 +164,22 @@ class SupportIndex:
             frontier = following
 
     def _add_path(self, path: EvidencePath, findings: Sequence[Finding]) -> None:
-        """Take over a path of the retrieval that no walk found (through another disease, say)."""
+        """Take over a path of the retrieval: typed, hubs damped."""
         steps = []
-        for source, target, statement in zip(path.nodes, path.nodes[1:], path.statements, strict=False):
+        for (source, target), statement in zip(pairwise(path.nodes), path.statements, strict=False):
             step = next(
-                (s for s in self._steps.get(source, ()) if (s.target, s.statement) == (target, statement)), None
+                (s for s in self._steps.get(source, ()) if s.target == target and s.statement == statement), None
             )
             if step is None or step.against_meaning:
                 return
             steps.append(step)
+        if not steps or (steps[-1].target != path.candidate):
+            return
         for finding in findings:
-            if steps and path.seed in _anchors(finding):
+            if all(
+                _DIRECTION.get(step.predicate) in (None, finding.direction or _DIRECTION.get(step.predicate))
+                for step in steps
+            ):
                 self._keep(Support(finding, path.candidate, _kind(steps), tuple(steps), path.score))
 
     def of(self, disease: str, part: str | None = None) -> list[Support]:
@@ -178,7 +190,7 @@ class SupportIndex:
     def _rank(self, support: Support) -> tuple[bool, float, str, str]:
         # What retrieval ranked by itself (typed, hubs damped) goes before what only the walk found.
         paths = (self._paths.get((anchor, support.disease)) for anchor in _anchors(support.finding))
-        path = max((score for _, score in filter(None, paths)), default=None)
+        path = max((score for score in paths if score is not None), default=None)
         return (
             path is None,
             -(support.score if path is None else path),

@@ -1,0 +1,144 @@
+"""Which part of a patient's subgraph the picture shows: the strongest paths from findings to the diagnosed diseases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from distill.report.layout import Drawing, GraphEdge, GraphNode, draw
+from distill.teachers.sentences import describe_finding, in_sentence
+from distill.teachers.support import Step, Support, SupportIndex
+from distill.types import DiseaseResult
+from kg.types import Finding, PatientSubgraph
+from kg.vocabulary import Category, Predicate
+
+MAX_DISEASES = 5
+MAX_PATHS = 4
+"""Paths a disease; more make a hairball."""
+
+VERBS = {
+    Predicate.SUBCLASS_OF: "kind of",
+    Predicate.HAS_PHENOTYPE: "shows",
+    Predicate.PREDISPOSES_TO: "predisposes to",
+    Predicate.TREATS: "treats",
+    Predicate.CLOSE_MATCH: "same as",
+    Predicate.HAS_COMPLICATION: "complication",
+    Predicate.DIFFERENTIAL_WITH: "differential",
+    Predicate.HAS_HIGH_MEASUREMENT: "raises",
+    Predicate.HAS_LOW_MEASUREMENT: "lowers",
+    Predicate.HIGH_INDICATES: "high means",
+    Predicate.LOW_INDICATES: "low means",
+    Predicate.RELATED_TO: "related to",
+}
+"""Predicates as they stand at an edge, read from subject to object."""
+
+_KINDS = {
+    Category.DISEASE: "disease",
+    Category.PHENOTYPE: "phenotype",
+    Category.MEASUREMENT: "measurement",
+    Category.DRUG: "drug",
+    Category.PROCEDURE: "procedure",
+    Category.EXPOSURE: "exposure",
+}
+
+
+def kind_of(category: Category | None) -> str:
+    """Give the style of a node by its category."""
+    return _KINDS.get(category, "other") if category is not None else "other"
+
+
+def shown_diseases(diseases: Sequence[DiseaseResult]) -> list[DiseaseResult]:
+    """Give the diseases that the report argues for: those named, else the most probable one."""
+    ranked = sorted(diseases, key=lambda d: d.rank)
+    named = [disease for disease in ranked if disease.named][:MAX_DISEASES]
+    return named or ranked[:1]
+
+
+def ranked_supports(disease: DiseaseResult, index: SupportIndex) -> list[Support]:
+    """Give a disease's supports: what the diagnosis attended to first, then what retrieval ranked first."""
+    weights: dict[str, float] = {}
+    for node in disease.nodes:
+        weights[node.concept] = max(weights.get(node.concept, 0.0), node.weight)
+    supports = index.of(disease.phenotype)
+    places = {id(support): place for place, support in enumerate(supports)}
+    return sorted(supports, key=lambda s: (-weights.get(s.finding.concept, 0.0), places[id(s)]))
+
+
+def _edge(step: Step, names: Mapping[str, str], anchors: Mapping[str, str]) -> GraphEdge:
+    subject, target = (step.source, step.target) if step.forward else (step.target, step.source)
+    verb = VERBS[step.predicate]
+    label = f"{verb} →" if step.forward else f"← {verb}"
+    if step.predicate in (Predicate.CLOSE_MATCH, Predicate.DIFFERENTIAL_WITH, Predicate.RELATED_TO):
+        label = verb
+    return GraphEdge(
+        source=step.source,
+        target=step.target,
+        label=label,
+        weight=step.weight,
+        forward=step.forward,
+        title=f"{names.get(subject, subject)} – {verb} – {names.get(target, target)} (weight {step.weight:.2f})",
+        href=anchors.get(step.statement, ""),
+    )
+
+
+def evidence_picture(
+    diseases: Sequence[DiseaseResult],
+    subgraph: PatientSubgraph,
+    findings: Sequence[Finding],
+    names: Mapping[str, str],
+    anchors: Mapping[str, str],
+) -> tuple[Drawing, list[Support]]:
+    """Draw the strongest paths from findings to the diseases that the report argues for.
+
+    Args:
+        diseases: of a diagnosis.
+        subgraph: of the same admission.
+        findings: of the same admission.
+        names: concept id to name.
+        anchors: statement id to the anchor of its row in the evidence table.
+
+    Returns:
+        The drawing, and the supports in it.
+    """
+    index = SupportIndex(subgraph, findings)
+    category = dict(zip(subgraph.nodes, subgraph.categories, strict=True))
+    shown = shown_diseases(diseases)
+    chosen = [support for disease in shown for support in ranked_supports(disease, index)[:MAX_PATHS]]
+    last = max((len(support.steps) for support in chosen), default=1)
+    nodes: dict[str, GraphNode] = {}
+    edges: dict[tuple[str, str, str], GraphEdge] = {}
+    for support in chosen:
+        start = support.steps[0].source
+        nodes.setdefault(start, _finding_node(support.finding, start, category.get(start), names))
+        for column, step in enumerate(support.steps[:-1], 1):
+            known = nodes.get(step.target)
+            if known is None:
+                nodes[step.target] = GraphNode(
+                    step.target, names.get(step.target, step.target), kind_of(category.get(step.target)), column,
+                    title=f"{names.get(step.target, step.target)} ({step.target})",
+                )  # fmt: skip
+            else:
+                nodes[step.target] = replace(known, column=max(known.column, column))
+        for step in support.steps:
+            if (step.target, step.source, step.statement) not in edges:
+                edges.setdefault((step.source, step.target, step.statement), _edge(step, names, anchors))
+    for disease in shown:
+        nodes[disease.phenotype] = GraphNode(
+            disease.phenotype, f"{disease.name} {disease.probability:.0%}", "disease", last,
+            title=f"{disease.name} ({disease.phenotype}), probability {disease.probability:.1%}",
+            href=f"#disease-{disease.rank}",
+        )  # fmt: skip
+    leftward = [edge for edge in edges.values() if nodes[edge.source].column < nodes[edge.target].column]
+    used = {end for edge in leftward for end in (edge.source, edge.target)} | {d.phenotype for d in shown}
+    return draw([node for node in nodes.values() if node.id in used], leftward), chosen
+
+
+def _finding_node(finding: Finding, concept: str, category: Category | None, names: Mapping[str, str]) -> GraphNode:
+    told = describe_finding(finding, names)
+    name = in_sentence(names.get(concept, concept))
+    label = told.split(" (", 1)[0] if finding.concept == concept or finding.code == concept else name
+    return GraphNode(
+        concept, label[:1].upper() + label[1:] if label == label.lower() else label, kind_of(category), 0,
+        title=f"{told}; {names.get(concept, concept)} ({concept})",
+        href=f"#finding-{concept.replace(':', '-')}",
+    )  # fmt: skip
