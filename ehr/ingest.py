@@ -35,7 +35,7 @@ from ehr.mimic4 import MimicIVLayout
 from ehr.phenotypes import load_phenotypes
 from ehr.progress import bar, say
 from ehr.sections import SECTIONS, NotePolicy, cut_sections
-from ehr.splits import draw_folds, draw_splits, patient_labels, read_splits
+from ehr.splits import draw_folds, draw_splits, patient_counts, read_splits
 from ehr.summary import KINDS, SummaryFacts, render_summary
 from ehr.tables import Table, Workspace
 
@@ -46,7 +46,7 @@ LAYOUTS: tuple[Layout, ...] = (MimicIVLayout(),)
 """Every layout that `ingest` knows; ``auto`` takes the first that matches."""
 
 _DATA_FILES = ("phenotypes.toml", "series.csv", "units.csv", "items_mimic_iv.csv")
-_CODE_VERSION = 2  # raise where the same input would give another cohort
+_CODE_VERSION = 3  # raise where the same input would give another cohort
 _NOTE_BATCH = 500
 
 
@@ -237,7 +237,7 @@ def _write_admissions(
     rows = stays.with_columns(
         pl.Series("labels", [labels.get(i, []) for i in stays["admission_id"]], dtype=pl.List(pl.String))
     )
-    by_patient = patient_labels(rows)
+    by_patient = patient_counts(rows)
     by_split = read_splits(split_file, sorted(by_patient)) if split_file else draw_splits(by_patient, seed)
     rows = rows.with_columns(pl.Series("split", [by_split[p] for p in rows["patient_id"]], dtype=pl.String))
     without = rows.height - len(labels)

@@ -1,8 +1,9 @@
 """Splits by patient, balanced over the labels.
 
 Iterative stratification of multilabel data: K. Sechidis, G. Tsoumakas, I. Vlahavas, "On the Stratification of
-Multi-label Data", ECML PKDD 2011. Here the unit is the patient, with every label of any of its admissions, so no
-patient is in two parts.
+Multi-label Data", ECML PKDD 2011: the rarest label first, each of its examples to the part that lacks most of it.
+Here the unit is the patient with the labels of all its admissions, so no patient is in two parts, and lack is relative
+to the part's share: in absolute terms the training part would take the patients with many labels first.
 """
 
 from __future__ import annotations
@@ -22,11 +23,33 @@ SHARES = {"train": 0.7, "dev": 0.1, "test": 0.2}
 FOLDS = 5
 
 
-def stratify(labels: Mapping[str, frozenset[str]], shares: Sequence[float], seed: int) -> dict[str, int]:
-    """Part patients so that each part has its share of them and of each label.
+ADMISSIONS = ""
+"""Key under which a patient's counts hold the number of its admissions."""
+
+Counts = Mapping[str, Mapping[str, int]]
+"""Of each patient: label to number of its admissions with it, and `ADMISSIONS` to the number of all."""
+
+_FEW_PATIENTS = 5000
+_TRIES = 20
+
+
+def patient_counts(admissions: pl.DataFrame) -> dict[str, dict[str, int]]:
+    """Count each patient's admissions and labels (columns ``patient_id``, ``labels``)."""
+    found: dict[str, dict[str, int]] = {}
+    for patient, labels in admissions.select("patient_id", "labels").iter_rows():
+        counts = found.setdefault(patient, {ADMISSIONS: 0})
+        for label in (ADMISSIONS, *labels):
+            counts[label] = counts.get(label, 0) + 1
+    return found
+
+
+def stratify(counts: Counts, shares: Sequence[float], seed: int) -> dict[str, int]:
+    """Part patients so that each part has its share of their admissions and of each label.
+
+    With few patients the best of several tries is taken: one patient's admissions weigh much there.
 
     Args:
-        labels: labels of each patient.
+        counts: see `patient_counts`.
         shares: share of each part, sums to 1.
         seed: breaks ties.
 
@@ -35,66 +58,68 @@ def stratify(labels: Mapping[str, frozenset[str]], shares: Sequence[float], seed
         enough patients.
     """
     random = np.random.default_rng(seed)
-    patients = sorted(labels)
+    tries = _TRIES if len(counts) <= _FEW_PATIENTS else 1
+    found = [_stratify_once(counts, np.asarray(shares), random) for _ in range(tries)]
+    return min(found, key=lambda parts: imbalance(counts, parts, shares))
+
+
+def imbalance(counts: Counts, parts: Mapping[str, int], shares: Sequence[float]) -> float:
+    """Give the mean absolute distance, over labels and parts, of a label's share in a part from the part's share."""
+    totals: dict[str, np.ndarray] = {}
+    for patient, labels in counts.items():
+        for label, count in labels.items():
+            totals.setdefault(label, np.zeros(len(shares)))[parts[patient]] += count
+    table = np.stack([totals[label] for label in sorted(totals)])
+    return float(np.abs(table / table.sum(axis=1, keepdims=True) - np.asarray(shares)).mean())
+
+
+def _stratify_once(counts: Counts, shares: np.ndarray, random: np.random.Generator) -> dict[str, int]:
+    patients = sorted(counts)
     order = [patients[i] for i in random.permutation(len(patients))]
-    parts = np.asarray(shares, dtype=np.float64)
-    open_places = parts * len(patients)
-    holders: dict[str, set[str]] = {}
+    holders: dict[str, dict[str, None]] = {}
+    totals: dict[str, int] = {}
     for patient in order:
-        for label in labels[patient]:
-            holders.setdefault(label, set()).add(patient)
-    wanted = {label: parts * len(found) for label, found in holders.items()}
+        for label, count in counts[patient].items():
+            holders.setdefault(label, {})[patient] = None
+            totals[label] = totals.get(label, 0) + count
+    # What a part still lacks of a label, as a multiple of its whole share, so that small parts are served in turn.
+    lacking = {label: np.where(shares > 0, 1.0, -np.inf) for label in totals}
+    weight = {label: 1.0 / (np.where(shares > 0, shares, 1.0) * total) for label, total in totals.items()}
     result: dict[str, int] = {}
-
-    def place(patient: str, need: np.ndarray) -> None:
-        best = np.flatnonzero(np.isclose(need, need.max()))
-        best = best[np.isclose(open_places[best], open_places[best].max())]
-        part = int(best[0] if len(best) == 1 else random.choice(best))
-        result[patient] = part
-        open_places[part] -= 1
-        for label in labels[patient]:
-            wanted[label][part] -= 1
-            holders[label].discard(patient)
-
-    while any(holders.values()):
-        rarest = min((label for label in holders if holders[label]), key=lambda label: (len(holders[label]), label))
-        members = holders[rarest]
-        for patient in [p for p in order if p in members]:
-            place(patient, wanted[rarest])
-    for patient in order:
-        if patient not in result:
-            place(patient, open_places)
-    _fill_empty(result, order, parts)
+    labels = sorted(totals, key=lambda label: (label == ADMISSIONS, len(holders[label]), label))
+    for rarest in labels:
+        for patient in list(holders[rarest]):
+            if patient in result:
+                continue
+            need = lacking[rarest] + 1e-6 * lacking[ADMISSIONS]
+            best = np.flatnonzero(need >= need.max() - 1e-9)
+            part = int(best[0] if len(best) == 1 else random.choice(best))
+            result[patient] = part
+            for label, count in counts[patient].items():
+                lacking[label][part] -= count * weight[label][part]
+    _fill_empty(result, order, shares)
     return result
 
 
-def _fill_empty(result: dict[str, int], order: Sequence[str], parts: np.ndarray) -> None:
+def _fill_empty(result: dict[str, int], order: Sequence[str], shares: np.ndarray) -> None:
     """Move one patient into each part that got none, from the largest, as long as that leaves one there."""
     # The largest shares first: with two patients there is a training and a test part and no development part.
-    for part in sorted(range(len(parts)), key=lambda p: -parts[p]):
-        sizes = np.bincount(list(result.values()), minlength=len(parts))
-        if parts[part] > 0 and sizes[part] == 0 and sizes.max() > 1:
+    for part in sorted(range(len(shares)), key=lambda p: -shares[p]):
+        sizes = np.bincount(list(result.values()), minlength=len(shares))
+        if shares[part] > 0 and sizes[part] == 0 and sizes.max() > 1:
             largest = int(sizes.argmax())
             result[next(p for p in reversed(order) if result[p] == largest)] = part
 
 
-def patient_labels(admissions: pl.DataFrame) -> dict[str, frozenset[str]]:
-    """Give every label of any admission of each patient."""
-    found: dict[str, set[str]] = {}
-    for patient, labels in admissions.select("patient_id", "labels").iter_rows():
-        found.setdefault(patient, set()).update(labels)
-    return {patient: frozenset(labels) for patient, labels in found.items()}
-
-
-def draw_splits(labels: Mapping[str, frozenset[str]], seed: int) -> dict[str, str]:
+def draw_splits(counts: Counts, seed: int) -> dict[str, str]:
     """Draw train, dev and test by patient, stratified over the labels (shares: `SHARES`)."""
     names = list(SHARES)
-    return {patient: names[part] for patient, part in stratify(labels, list(SHARES.values()), seed).items()}
+    return {patient: names[part] for patient, part in stratify(counts, list(SHARES.values()), seed).items()}
 
 
-def draw_folds(labels: Mapping[str, frozenset[str]], seed: int) -> dict[str, int]:
+def draw_folds(counts: Counts, seed: int) -> dict[str, int]:
     """Draw the folds 0-4 by patient, stratified over the labels."""
-    return stratify(labels, [1 / FOLDS] * FOLDS, seed + 1)
+    return stratify(counts, [1 / FOLDS] * FOLDS, seed + 1)
 
 
 def read_splits(path: Path, patients: Sequence[str]) -> dict[str, str]:
