@@ -1,0 +1,253 @@
+"""What the ``kg`` commands ask of a store, a bundle or a cohort: every function gives rows to print."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import polars as pl
+
+from ehr.cohort import Cohort
+from ehr.errors import InputError
+from ehr.progress import say
+from kg.bundle import Bundle
+from kg.link import link_cohort, link_text
+from kg.queries import evidence_queries, run_evidence
+from kg.readers.curies import normalise
+from kg.retrieve import explain_admission, retrieve_cohort
+from kg.search import ConceptIndex
+from kg.stores import GraphStore, open_store
+
+Row = dict[str, object]
+
+_NAME_COLUMNS = {
+    "id": pl.String,
+    "name": pl.String,
+    "category": pl.String,
+    "source": pl.String,
+    "deprecated": pl.Boolean,
+}
+
+
+@cache
+def _cypher(name: str) -> str:
+    return files("kg.queries").joinpath("explore", f"{name}.cypher").read_text(encoding="utf-8")
+
+
+def _rows(store: GraphStore, name: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
+    return store.query(_cypher(name), parameters, limit=None).records()
+
+
+def store_stats(url: str) -> list[Row]:
+    """Count a store's concepts and statements by source, and the share of curated citations that were opened."""
+    with open_store(url) as store:
+        concepts = _rows(store, "count_concepts")
+        statements = _rows(store, "count_statements")
+    rows: list[Row] = [{"what": "concepts", **row, "checked": None} for row in concepts]
+    opened = curated = 0
+    for row in statements:
+        checked, judged = int(str(row["checked"])), int(str(row["curated"]))
+        opened, curated = opened + checked, curated + judged
+        rows.append(
+            {
+                "what": "statements",
+                "source": row["source"],
+                "kind": row["kind"],
+                "count": row["count"],
+                "checked": f"{checked} of {judged}" if judged else None,
+            }
+        )
+    share = f"{opened} of {curated} ({opened / curated:.0%})" if curated else None
+    rows.append({"what": "citations opened", "source": "all", "kind": None, "count": curated, "checked": share})
+    return rows
+
+
+def show_concept(url: str, curie: str, *, limit: int = 40) -> list[Row]:
+    """Give a concept and its neighbours, strongest relations first within a predicate.
+
+    Raises:
+        InputError: where the store has no such concept.
+    """
+    identifier = normalise(curie)
+    with open_store(url) as store:
+        found = _rows(store, "concept", {"id": identifier})
+        if not found:
+            raise InputError(f"no concept {curie} in {url}", remedy="kg search finds concepts by name")
+        outgoing = _rows(store, "outgoing", {"id": identifier})
+        incoming = _rows(store, "incoming", {"id": identifier})
+    concept = found[0]
+    say(f"{concept['id']} {concept['name']} ({concept['category']}, {concept['source']})")
+    if concept["definition"]:
+        say(str(concept["definition"]))
+    if synonyms := concept["synonyms"]:
+        say("also: " + "; ".join(str(name) for name in synonyms) if isinstance(synonyms, list) else str(synonyms))
+    rows: list[Row] = [{"direction": "→", **row} for row in outgoing] + [{"direction": "←", **row} for row in incoming]
+    if len(rows) > limit:
+        say(f"{limit} of {len(rows)} relations; --limit shows more")
+    return rows[:limit]
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Names of a store's concepts in the shape that the index reads."""
+
+    concepts: pl.LazyFrame
+    synonyms: pl.LazyFrame
+
+
+def _names_of(store: GraphStore) -> _Names:
+    rows = store.query(_cypher("names"), limit=None, timeout=None).records()
+    concepts = pl.DataFrame(
+        [{key: row[key] for key in ("id", "name", "category", "source", "deprecated")} for row in rows],
+        schema={
+            "id": pl.String,
+            "name": pl.String,
+            "category": pl.String,
+            "source": pl.String,
+            "deprecated": pl.Boolean,
+        },
+    )
+    pairs = [
+        (row["id"], text) for row in rows for text in (row["synonyms"] if isinstance(row["synonyms"], list) else [])
+    ]
+    synonyms = pl.DataFrame(pairs, schema={"concept": pl.String, "text": pl.String}, orient="row")
+    return _Names(concepts.lazy(), synonyms.lazy())
+
+
+def search_store(url: str, words: str, *, limit: int = 20) -> list[Row]:
+    """Search concepts by words over names and synonyms, tolerant of typing errors, best first.
+
+    The index is our own. It is made from the bundle beside an embedded store, where that is the one the store holds,
+    else from the names that the store gives.
+    """
+    with open_store(url) as store:
+        names: Bundle | _Names | None = None
+        if url.startswith("ladybug:"):
+            beside = Path(url.removeprefix("ladybug:")).parent
+            if (beside / "manifest.json").exists():
+                bundle = Bundle.open(beside)
+                names = bundle if bundle.hash == store.manifest.hash else None
+        hits = ConceptIndex(names or _names_of(store)).search(words, limit)
+    return [
+        {"id": h.id, "name": h.name, "matched": h.matched, "score": h.score, "category": h.category, "source": h.source}
+        for h in hits
+    ]
+
+
+def query_store(
+    url: str,
+    cypher: str,
+    parameters: Mapping[str, object],
+    *,
+    write: bool = False,
+    limit: int = 1000,
+    timeout: float = 60,
+) -> list[Row]:
+    """Run one Cypher query of a person; read-only unless ``write``.
+
+    Raises:
+        InputError: for a query that is not allowed, is not Cypher, or takes too long.
+    """
+    with open_store(url, read_only=not write) as store:
+        result = store.query(cypher, parameters, read_only=not write, limit=limit, timeout=timeout)
+    if result.truncated:
+        say(f"the first {limit} rows; --limit shows more")
+    return result.records()
+
+
+def list_evidence() -> list[Row]:
+    """List the evidence queries with the question each answers."""
+    return [
+        {"name": q.name, "question": q.question, "parameters": ", ".join(q.parameters), "columns": ", ".join(q.columns)}
+        for q in evidence_queries()
+    ]
+
+
+def browser_text(name: str) -> str:
+    """Give the twin of an evidence query that Neo4j Browser draws.
+
+    Raises:
+        InputError: for an unknown name.
+    """
+    for query in evidence_queries():
+        if query.name == name:
+            return query.graph_text
+    names = [query.name for query in evidence_queries()]
+    near = difflib.get_close_matches(name, names, 1) or names
+    raise InputError(f"no evidence query {name!r}", remedy=f"did you mean {near[0]}? `kg evidence` lists them")
+
+
+def evidence_rows(url: str, name: str, parameters: Mapping[str, object]) -> list[Row]:
+    """Run one evidence query."""
+    with open_store(url) as store:
+        return run_evidence(store, name, parameters).records()
+
+
+def link_free_text(source: str, bundle: Path) -> list[Row]:
+    """Link one text (a file, or ``-`` for standard input) and give its mentions, offsets in characters."""
+    if source == "-":
+        text = sys.stdin.read()
+    else:
+        try:
+            text = Path(source).read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise InputError("no such file", where=source) from error
+        except UnicodeDecodeError as error:
+            raise InputError("not UTF-8 text", where=source, remedy="convert it with iconv -t utf-8") from error
+    opened = Bundle.open(bundle)
+    return [
+        {
+            "start": m.start,
+            "end": m.end,
+            "text": text[m.start : m.end],
+            "concept": m.concept,
+            "name": opened.name(m.concept),
+            "negated": m.negated,
+            "historical": m.historical,
+            "hypothetical": m.hypothetical,
+            "family": m.family,
+        }
+        for m in link_text(text, opened)
+    ]
+
+
+def link_directory(cohort: Path, bundle: Path, *, mask_labels: bool = False) -> list[Row]:
+    """Link a cohort and count its findings by origin and state."""
+    opened = Cohort.open(cohort)
+    link_cohort(opened, Bundle.open(bundle), mask_labels=mask_labels)
+    flags = [pl.col(flag).sum() for flag in ("negated", "historical", "hypothetical", "family")]
+    counts = (
+        opened.table("findings")
+        .group_by("origin")
+        .agg(
+            pl.len().alias("findings"),
+            pl.col("admission_id").n_unique().alias("admissions"),
+            pl.col("concept").n_unique().alias("concepts"),
+            *flags,
+        )
+    )
+    return counts.sort("origin").to_dicts()
+
+
+def retrieve_directory(
+    cohort: Path, bundle: Path, *, nodes: int = 64, seed: int = 0, explain: str | None = None
+) -> list[Row]:
+    """Retrieve a cohort's subgraphs, and give their sizes; or say why each node of one admission is there."""
+    opened, graph = Cohort.open(cohort), Bundle.open(bundle)
+    retrieve_cohort(opened, graph, nodes=nodes, seed=seed)
+    if explain is not None:
+        return [dict(row) for row in explain_admission(opened, graph, explain)]
+    table = opened.table("subgraphs")
+    sizes = table.group_by("mode").agg(
+        pl.len().alias("admissions"),
+        pl.col("nodes").list.len().mean().alias("nodes"),
+        pl.col("seeds").list.len().mean().alias("seeds"),
+        pl.col("edges").list.len().mean().alias("edges"),
+        pl.col("paths").list.len().mean().alias("paths"),
+    )
+    return sizes.sort("mode").to_dicts()
