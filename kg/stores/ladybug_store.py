@@ -282,7 +282,7 @@ class LadybugStore:
             return tables.concepts.clear()
         say(f"{len(needed)} concepts that the bundle no longer has are still referred to; they stay, marked deprecated")
         columns = ", ".join(f"c.{name}" for name in CONCEPT_COLUMNS)
-        text = f"MATCH (c:Concept) WHERE c.id IN $ids RETURN {columns} ORDER BY c.id"  # noqa: S608
+        text = f"MATCH (c:Concept) WHERE c.id IN $ids RETURN {columns} ORDER BY c.id"
         rows = self._rows(text, {"ids": sorted(needed)})
         frame = pl.DataFrame(rows, schema=tables.concepts.schema, orient="row")
         return frame.with_columns(deprecated=pl.lit(True))
@@ -436,15 +436,30 @@ def _plain(value: object) -> object:
     if not isinstance(value, dict):
         return value
     if "_NODES" in value:
+        if any(part["_ID"] is None for part in (*value["_NODES"], *value["_RELS"])):
+            return None  # an optional path that was not found
         ids = {_place(node["_ID"]): node.get("id") for node in value["_NODES"]}
         relationships = [
             {**_entity(one, "_type"), "_from": ids.get(_place(one["_SRC"])), "_to": ids.get(_place(one["_DST"]))}
             for one in value["_RELS"]
         ]
-        return {"nodes": [_entity(node, "_label") for node in value["_NODES"]], "relationships": relationships}
+        nodes = _once(value["_NODES"], len(relationships) + 1)
+        return {"nodes": [_entity(node, "_label") for node in nodes], "relationships": relationships}
     if "_LABEL" in value:
         return _entity(value, "_type" if "_SRC" in value else "_label")
     return {name: _plain(one) for name, one in value.items()}
+
+
+def _once(nodes: Sequence[Mapping[str, Any]], number: int) -> list[Mapping[str, Any]]:
+    """Drop what Ladybug repeats: the node at which a part of a path of length zero begins and ends."""
+    kept: list[Mapping[str, Any]] = []
+    spare = len(nodes) - number
+    for node in nodes:
+        if spare > 0 and kept and _place(kept[-1]["_ID"]) == _place(node["_ID"]):
+            spare -= 1
+        else:
+            kept.append(node)
+    return kept
 
 
 def _entity(value: Mapping[str, Any], kind: str) -> dict[str, object]:

@@ -51,7 +51,6 @@ _NODES_AT_ONCE = 2_000
 _WRITE = """
 UNWIND $rows AS row
 MERGE (a:Admission {id: row.admission})
-ON CREATE SET a.caption = row.admission
 WITH a, row
 MATCH (c:Concept {id: row.disease})
 CREATE (a)-[:HAS_DIAGNOSIS]->(d:Diagnosis {id: row.id, probability: row.probability, rank: row.rank, run: $run,
