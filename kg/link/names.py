@@ -21,7 +21,7 @@ from kg.vocabulary import Category, Predicate
 if TYPE_CHECKING:
     from kg.bundle import Bundle
 
-FORMAT = 2
+FORMAT = 3
 """Version of the compiled index; a change makes older caches unused."""
 
 PHENOTYPE_ROOT = "HP:0000118"
@@ -208,7 +208,7 @@ def _names_of(concept: str, text: str, rank: int, kind: str) -> Iterator[Name]:
     )
     if abbreviation and len(letters) <= words.short and concept.startswith("HP:"):
         return
-    if len(key) < 3 or size > MAX_WORDS or key in words.stop or key.isdigit():
+    if len(key.replace(" ", "")) < 3 or size > MAX_WORDS or key in words.stop or key.isdigit():
         return
     if rank == _RANKS["broad"] and size == 1:
         return

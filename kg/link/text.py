@@ -62,6 +62,8 @@ class Linker:
         for match, found in zip(matches, flags, strict=True):
             if colour:
                 found.add(colour)
+            if words.lower[match.first] == "family":  # the concept itself is about relatives
+                found.discard("family")
             if "history_of" in found and self._passes(match.concept):
                 found.add("historical")
             mentions.append(

@@ -6,13 +6,15 @@ meta-path      walk (``f`` the finding's concept, ``c`` the candidate)          
 named          ``f`` is_a* ``t``, ``c`` close_match ``t``; or ``f`` is ``c``                        1
 phenotype      ``c`` has_phenotype ``f``                                                            1
 specific       ``f`` is_a+ ``t``, ``c`` has_phenotype ``t``                                         0.8 a step
-general        ``t`` is_a+ ``f``, ``c`` has_phenotype ``t``                                         0.5 a step
+general        ``t`` is_a+ ``f``, ``c`` has_phenotype ``t``                                         0.5 a step (*)
 measurement    value high (low) indicates ``f``, ``c`` has_high (low)_measurement of that series    1
 risk           ``f`` is_a* ``t``, ``t`` predisposes to ``c``                                        0.6, 0.8 a step
 treatment      drug ``f`` treats ``c``                                                              0.8
 complication   ``f`` is_a* ``t``, ``c`` has_complication ``t``                                      0.6, 0.8 a step
 underlying     any of these to ``d``, ``d`` has_complication ``c``, ``d`` strongly supported        0.3
 =============  ===================================================================================  ===============
+
+(*) times the information content of ``f`` relative to ``t``: what everything is below says nothing.
 
 No walk passes through a drug, and none through a hub that merely connects (every term is below some organ's
 abnormality): what carries score is a statement about the candidate itself.
@@ -75,8 +77,21 @@ _INDICATES = {Predicate.HIGH_INDICATES: "high", Predicate.LOW_INDICATES: "low"}
 class EvidenceIndex:
     """Answers which candidates a concept speaks for, by the meta-paths above."""
 
-    def __init__(self, triples: Iterable[Triple], candidates: Iterable[str]) -> None:
+    def __init__(
+        self,
+        triples: Iterable[Triple],
+        candidates: Iterable[str],
+        information: Mapping[str, float] | None = None,
+    ) -> None:
+        """Index statements.
+
+        Args:
+            triples: the graph.
+            candidates: the diseases that findings speak for.
+            information: information content of concepts in [0, 1]; 1 where it is not known.
+        """
         self.candidates = frozenset(candidates)
+        self._information = information or {}
         self._about: dict[Predicate, dict[str, list[Link]]] = {
             p: {} for p in (*_BY_OBJECT, *_BY_SUBJECT, Predicate.CLOSE_MATCH)
         }
@@ -163,13 +178,19 @@ class EvidenceIndex:
                 yield from self._ends(chain, steps, Predicate.TREATS, "treatment", TREATMENT)
         for chain, steps, decay in self._chain(concept, self._children, DOWN, GENERAL):
             if len(chain) > 1:
-                yield from self._ends(chain, steps, Predicate.HAS_PHENOTYPE, "general", decay)
+                share = self._share(concept, chain[-1])
+                yield from self._ends(chain, steps, Predicate.HAS_PHENOTYPE, "general", decay * share)
+
+    def _share(self, general: str, specific: str) -> float:
+        """Say how much of what a specific term tells a general one above it tells: the root nothing."""
+        told, whole = self._information.get(general, 1.0), self._information.get(specific, 1.0)
+        return min(1.0, told / whole) if whole > 0 else 0.0
 
     def _ends(
         self, chain: tuple[str, ...], steps: tuple[str, ...], predicate: Predicate, meta_path: str, factor: float
     ) -> Iterable[Template]:
         for link in self._about[predicate].get(chain[-1], ()):
-            if link.other not in chain:
+            if link.other not in chain and factor > 0:
                 nodes, statements = (*chain, link.other), (*steps, link.statement)
                 yield Template(link.other, meta_path, nodes, statements, factor * link.weight, link.weight)
 

@@ -50,12 +50,12 @@ class Retriever:
             InputError: where ``nodes`` leaves no room beside the candidates.
         """
         candidates = load_phenotypes().ids
-        if nodes < len(candidates) + 8:
-            raise InputError(
-                f"a subgraph of {nodes} nodes", where="nodes", remedy=f"take {len(candidates) + 8} or more"
-            )
+        least = len(candidates) + 8
+        if nodes < least:
+            raise InputError(f"{nodes} is too few for a subgraph", where="nodes", remedy=f"take {least} or more")
         self.core = make_core(load_snapshot(bundle), candidates, rewired_seed=rewired_seed)
-        self.index = EvidenceIndex(self.core.triples, self.core.candidates)
+        information = dict(zip(self.core.ids, self.core.information.tolist(), strict=True))
+        self.index = EvidenceIndex(self.core.triples, self.core.candidates, information)
         self.nodes = nodes
         self._stated = frozenset(self.core.place[concept] for concept in self.index.stated)
         self._tie = np.random.default_rng(seed).permutation(len(self.core.ids))

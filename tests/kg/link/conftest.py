@@ -54,7 +54,9 @@ CONCEPTS = {
     "LOINC:2823-3": (Category.MEASUREMENT, "potassium", []),
     "LOINC:8867-4": (Category.MEASUREMENT, "heart rate", []),
 }
-KINDS = [(c, "HP:0000118") for c in CONCEPTS if c.startswith("HP:") and c not in ("HP:0000001", "HP:0000118", "HP:0000005")]
+KINDS = [
+    (c, "HP:0000118") for c in CONCEPTS if c.startswith("HP:") and c not in ("HP:0000001", "HP:0000118", "HP:0000005")
+]
 TRIPLES = [
     *[(child, Predicate.SUBCLASS_OF, parent, 1.0) for child, parent in KINDS],
     ("HP:0031246", Predicate.SUBCLASS_OF, "HP:0012735", 1.0),

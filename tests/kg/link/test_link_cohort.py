@@ -50,7 +50,13 @@ def test_abnormal_series_become_terms_and_what_is_missing_becomes_nothing(cohort
     link_cohort(cohort, bundle)
     found = findings_of(cohort)
     (high,) = pick(found["1"], "HP:0003259")
-    assert (high.code, high.direction, high.value, high.hours, high.origin) == ("LOINC:2160-0", "high", 4.4, 30.0, "lab")
+    assert (high.code, high.direction, high.value, high.hours, high.origin) == (
+        "LOINC:2160-0",
+        "high",
+        4.4,
+        30.0,
+        "lab",
+    )
     (potassium,) = pick(found["2"], "HP:0002153")
     assert potassium.value == 5.6, "abnormal by the laboratory's own range"
     assert pick(found["2"], "HP:0003259") == [], "one value just outside"
