@@ -38,8 +38,10 @@ SHAPES: dict[URIRef, tuple[set[str], set[str]]] = {
     BIOLINK.treats: ({"RXNORM", "CRG"}, {"CCS"}),
     CRG.differential_with: ({"CCS"}, {"CCS"}),
 }
-PHENOTYPES = (2, 49, 50, 53, 55, 98, 99, 100, 101, 105, 106, 108, 109)
-PHENOTYPES += (122, 127, 130, 131, 133, 134, 151, 153, 157, 158, 238, 249)
+PHENOTYPES = (
+    *(2, 49, 50, 53, 55, 98, 99, 100, 101, 105, 106, 108, 109),
+    *(122, 127, 130, 131, 133, 134, 151, 153, 157, 158, 238, 249),
+)
 # a body weight has no reference range, so neither direction means anything
 WITHOUT_INDICATION = {"LOINC:29463-7"}
 SHORTEST_COMMENT = 20
