@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     from ehr.cohort import Cohort
     from kg.bundle import Bundle
 
-VERSION = 1
+VERSION = 2
 """Version of the linking rules that stand in code; a change makes older tables stale."""
 
-TREATMENT_SECTIONS = frozenset(("hospital_course", "admission_summary"))
-"""Drugs and procedures named here were given in hospital: answers to a diagnosis, not evidence for one."""
+TREATMENT_SECTIONS = frozenset(("hospital_course",))
+"""Drugs and procedures named here are answers to a diagnosis, not evidence for one."""
 HOME_DRUG_WEIGHT = 0.8
+FIRST_DAY_WEIGHT = 0.5
+"""Of drugs and procedures in the summary that stands in for a missing note: continued from home or newly begun."""
+_SUMMARY_SECTION = "admission_summary"
 _HOME_SECTION = "medications_on_admission"
 
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -62,7 +65,7 @@ class LinkSummary:
         admissions: how many the cohort has.
         findings: rows of the table.
         origins: rows by origin.
-        naming_candidates: findings that name one of the candidate diseases (or a kind of it).
+        naming_candidates: findings of the text that name one of the candidate diseases (or a kind of it).
         masked: True where those were dropped.
         unlinked_drugs: distinct home drugs that no drug concept names.
         already_done: True where the table was current and nothing was written.
@@ -80,7 +83,7 @@ class LinkSummary:
 def link_cohort(cohort: Cohort, bundle: Bundle, *, mask_labels: bool = False) -> LinkSummary:
     """Link a cohort's notes, series and home drugs, and write its table ``findings``.
 
-    Labels are never read. Findings that name a candidate disease itself (the concept of a label, a term that the graph
+    Labels are never read. Findings of the text that name a candidate disease itself (the concept of a label, a term that the graph
     holds for a close match of it, or a kind of that term) are counted; ``mask_labels`` drops them.
 
     Args:
@@ -117,7 +120,8 @@ def link_cohort(cohort: Cohort, bundle: Bundle, *, mask_labels: bool = False) ->
     ]
     frame = pl.concat(parts).sort(*_KEYS, nulls_last=True)
     naming = naming_concepts(bundle)
-    named = frame["concept"].is_in(sorted(naming))
+    # A measured value is no mention: a low sodium stays, "hyponatremia" in the note goes.
+    named = frame["concept"].is_in(sorted(naming)) & ~frame["origin"].is_in(["lab", "vital"])
     counts = {"naming_candidates": int(named.sum()), "unlinked_drugs": unlinked}
     if mask_labels:
         frame = frame.filter(~named)
@@ -173,6 +177,7 @@ def _note_findings(notes: pl.DataFrame, linker: Linker, bundle: Bundle) -> pl.Da
         for mention in linker.link(text or "", section):
             if section in TREATMENT_SECTIONS and mention.concept in treatments:
                 continue
+            first_day = section == _SUMMARY_SECTION and mention.concept in treatments
             home = section == _HOME_SECTION and mention.concept in drugs
             values = {
                 "admission_id": admission,
@@ -185,7 +190,7 @@ def _note_findings(notes: pl.DataFrame, linker: Linker, bundle: Bundle) -> pl.Da
                 "section": section,
                 "start": mention.start,
                 "end": mention.end,
-                "weight": HOME_DRUG_WEIGHT if home else 1.0,
+                "weight": HOME_DRUG_WEIGHT if home else FIRST_DAY_WEIGHT if first_day else 1.0,
             }
             for name, column in columns.items():
                 column.append(values.get(name))

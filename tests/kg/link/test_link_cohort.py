@@ -35,12 +35,14 @@ def test_notes_become_findings_with_spans_and_context(cohort: Cohort, bundle: Bu
     assert set(findings_of(cohort, ["2", "3"])) == {"2", "3"} and findings_of(cohort, []) == {}
 
 
-def test_only_drugs_from_home_are_evidence(cohort: Cohort, bundle: Bundle) -> None:
+def test_drugs_from_home_are_evidence_and_those_of_the_course_are_not(cohort: Cohort, bundle: Bundle) -> None:
     summary = link_cohort(cohort, bundle)
     found = findings_of(cohort)
     drugs = pick(found["1"], "RXNORM:6809")
     assert {(d.origin, d.section) for d in drugs} == {("medication", None), ("medication", "medications_on_admission")}
-    assert pick(found["2"], "RXNORM:6809") == [], "ordered in hospital, or named in the summary"
+    (summary_drug,) = pick(found["2"], "RXNORM:6809")
+    assert summary_drug.section == "admission_summary" and summary_drug.weight < drugs[0].weight
+    assert not any(f.section == "hospital_course" for f in drugs), "given in hospital"
     assert pick(found["2"], "CRG:tobacco_use")
     assert summary.unlinked_drugs == 1
     assert pick(found["1"], "HP:0002615", section="hospital_course"), "a sign in the course counts"
