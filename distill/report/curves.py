@@ -17,10 +17,12 @@ from ehr.types import TimeSeries
 WIDTH, HEIGHT = 300.0, 150.0
 LEFT, RIGHT, TOP, BOTTOM = 40.0, 8.0, 8.0, 22.0
 LEAST_GAP = 6.0
-"""Hours without a value from which a line is broken at least."""
+"""A line is never broken over fewer hours than this without a value …"""
+MOST_GAP = 48.0
+"""… and always over more than this; between the two, by how often the series was measured."""
 _GAP_FACTOR = 4.0
 _DOTS = 120
-"""More values than this are drawn as a line alone."""
+"""Of more values than this, only abnormal ones get a dot, a small one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +61,24 @@ class Curve:
     x_ticks: tuple[tuple[float, str], ...]
     attention: float
     abnormal: int
+    radius: float
 
 
-def _nice_step(span: float, ticks: int) -> float:
-    """Give a step of 1, 2 or 5 times a power of ten that makes about so many ticks."""
-    raw = span / max(ticks, 1)
-    power = 10.0 ** math.floor(math.log10(raw)) if raw > 0 else 1.0
-    return next(power * step for step in (1, 2, 5, 10) if power * step >= raw - 1e-12)
-
-
-def _ticks(low: float, high: float, count: int) -> list[float]:
-    step = _nice_step(high - low, count)
-    first = math.ceil(low / step - 1e-9) * step
-    return [round(first + i * step, 10) for i in range(int((high - first) / step + 1e-9) + 1)]
+def _ticks(low: float, high: float) -> list[float]:
+    """Give two to five round numbers between ``low`` and ``high``, by steps of 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(high - low))
+    found: list[float] = []
+    for step in (power, power / 2, power / 5, power / 10):
+        first = math.ceil(low / step - 1e-9)
+        found = [round(i * step, 10) for i in range(first, math.floor(high / step + 1e-9) + 1)]
+        if len(found) >= 3:
+            break
+    return found if len(found) <= 5 else found[:: math.ceil(len(found) / 5)]
 
 
 def _hour_ticks(low: float, high: float) -> list[float]:
-    steps = (1, 2, 3, 6, 12, 24, 48, 96, 168, 336, 720)
-    step = next((s for s in steps if (high - low) / s <= 5), math.ceil((high - low) / 5))
+    steps = (1, 2, 3, 6, 12, 24, 48, 72, 96, 168, 336, 720)
+    step = next((s for s in steps if (high - low) / s <= 6), math.ceil((high - low) / 6))
     return [float(h) for h in range(math.ceil(low / step) * step, math.floor(high) + 1, step)]
 
 
@@ -121,7 +123,7 @@ def _segments(hours: Sequence[float]) -> list[tuple[int, int]]:
     if len(hours) < 2:
         return [(0, len(hours))]
     steps = np.diff(np.asarray(hours))
-    longest = max(LEAST_GAP, _GAP_FACTOR * float(np.median(steps)))
+    longest = min(max(LEAST_GAP, _GAP_FACTOR * float(np.median(steps))), MOST_GAP)
     cuts = [0, *(int(i) + 1 for i in np.flatnonzero(steps > longest)), len(hours)]
     return list(pairwise(cuts))
 
@@ -177,10 +179,11 @@ def _curve(
         dots=dots,
         band=band,
         shades=tuple(shades),
-        y_ticks=tuple((round(HEIGHT - BOTTOM - (t - low) * down, 1), f"{t:g}") for t in _ticks(low, high, 3)),
+        y_ticks=tuple((round(HEIGHT - BOTTOM - (t - low) * down, 1), f"{t:g}") for t in _ticks(low, high)),
         x_ticks=tuple((round(LEFT + (t - window[0]) * across, 1), f"{t:g}") for t in _hour_ticks(*window)),
         attention=attention,
         abnormal=abnormal,
+        radius=2.2 if len(values) <= _DOTS else 1.2,
     )
 
 

@@ -8,41 +8,58 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-NODE_WIDTH = 178.0
+NODE_WIDTH = 176.0
 LINE_HEIGHT = 15.0
-NODE_PADDING = 9.0
-COLUMN_GAP = 168.0
-ROW_GAP = 16.0
-CHARACTERS = 25
+NODE_PADDING = 8.0
+COLUMN_GAP = 124.0
+ROW_GAP = 14.0
+CHARACTERS = 24
 """Characters that fit into one line of a node."""
-_LABEL_CHARACTER = 5.6
+_BEND_HEIGHT = 8.0
+_LABEL_CHARACTER = 5.7
 _LABEL_HEIGHT = 13.0
 _PLACES = (0.5, 0.38, 0.62, 0.3, 0.7, 0.24, 0.76)
 _ROUNDS = 8
+_BEND = "bend"
 
 
 @dataclass(frozen=True, slots=True)
 class GraphNode:
-    """A node to draw: ``column`` 0 is the leftmost; ``title`` is shown on hover; ``href`` is an anchor of the page."""
+    """A node to draw.
+
+    Attributes:
+        column: 0 is the leftmost.
+        detail: a further, smaller line.
+        title: shown on hover.
+        href: an anchor of the page.
+    """
 
     id: str
     name: str
     kind: str
     column: int
+    detail: str = ""
     title: str = ""
     href: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class GraphEdge:
-    """An edge to draw from a node further left to one further right; ``forward`` is the statement's own direction."""
+    """An edge to draw from a node further left to one further right.
+
+    Attributes:
+        forward: the statement itself leads from ``source`` to ``target``.
+        directed: False where a statement reads both ways, and no arrow is drawn.
+    """
 
     source: str
     target: str
     label: str
     weight: float
     forward: bool = True
+    directed: bool = True
     title: str = ""
     href: str = ""
 
@@ -61,7 +78,7 @@ class PlacedNode:
 
 @dataclass(frozen=True, slots=True)
 class PlacedEdge:
-    """An edge with its path (SVG syntax), the place of its label and its stroke's width."""
+    """An edge with its path (SVG syntax), the middle of its label, the label's width and the stroke's."""
 
     edge: GraphEdge
     path: str
@@ -77,6 +94,7 @@ class Drawing:
 
     nodes: tuple[PlacedNode, ...]
     edges: tuple[PlacedEdge, ...]
+    columns: int
     width: float
     height: float
 
@@ -148,19 +166,25 @@ def _label_place(
     return best
 
 
-def draw(nodes: Sequence[GraphNode], edges: Sequence[GraphEdge]) -> Drawing:
-    """Place nodes and edges.
+def _bends(nodes: Sequence[GraphNode], edges: Sequence[GraphEdge]) -> list[tuple[GraphEdge, list[GraphNode]]]:
+    """Give each edge its way: its ends, and one invisible node in every column that it crosses."""
+    column = {node.id: node for node in nodes}
+    ways = []
+    for number, edge in enumerate(edges):
+        one, other = column[edge.source], column[edge.target]
+        between = [GraphNode(f"\0{number}:{place}", "", _BEND, place) for place in range(one.column + 1, other.column)]
+        ways.append((edge, [one, *between, other]))
+    return ways
 
-    Args:
-        nodes: with their columns; given order breaks ties within a column.
-        edges: between nodes of different columns, left to right.
 
-    Returns:
-        The drawing; equal input, equal drawing.
-    """
-    columns = _order(nodes, edges)
-    lines = {node.id: wrap(node.name) for node in nodes}
-    heights = {node.id: len(lines[node.id]) * LINE_HEIGHT + 2 * NODE_PADDING for node in nodes}
+def _place(columns: Sequence[Sequence[GraphNode]]) -> tuple[dict[str, PlacedNode], float]:
+    """Give every node its box, and the height of the canvas."""
+    lines = {n.id: (*wrap(n.name), *([n.detail] if n.detail else [])) for column in columns for n in column}
+    heights = {
+        n.id: _BEND_HEIGHT if n.kind == _BEND else len(lines[n.id]) * LINE_HEIGHT + 2 * NODE_PADDING
+        for column in columns
+        for n in column
+    }
     tall = [sum(heights[n.id] for n in column) + ROW_GAP * max(len(column) - 1, 0) for column in columns]
     height = max(tall, default=0.0) + 2 * ROW_GAP
     placed: dict[str, PlacedNode] = {}
@@ -172,17 +196,45 @@ def draw(nodes: Sequence[GraphNode], edges: Sequence[GraphEdge]) -> Drawing:
             x = 1 + index * (NODE_WIDTH + COLUMN_GAP)
             placed[node.id] = PlacedNode(node, x, round(y, 1), NODE_WIDTH, heights[node.id], lines[node.id])
             y += heights[node.id] + free
+    return placed, height
+
+
+def draw(nodes: Sequence[GraphNode], edges: Sequence[GraphEdge]) -> Drawing:
+    """Place nodes and edges.
+
+    Args:
+        nodes: with their columns; given order breaks ties within a column.
+        edges: between nodes of different columns, left to right.
+
+    Returns:
+        The drawing; equal input, equal drawing.
+    """
+    ways = _bends(nodes, edges)
+    bends = [node for _, way in ways for node in way[1:-1]]
+    parts = [GraphEdge(a.id, b.id, "", 0.0) for _, way in ways for a, b in pairwise(way)]
+    columns = _order([*nodes, *bends], parts)
+    placed, height = _place(columns)
     strongest = max((edge.weight for edge in edges), default=1.0) or 1.0
     taken: list[tuple[float, float, float]] = []
     drawn = []
-    for edge in edges:
-        one, other = placed[edge.source], placed[edge.target]
-        ends = (one.x + one.width, one.y + one.height / 2, other.x, other.y + other.height / 2)
-        middle = round((ends[0] + ends[2]) / 2, 1)
-        path = f"M{ends[0]:.1f} {ends[1]:.1f}C{middle} {ends[1]:.1f} {middle} {ends[3]:.1f} {ends[2]:.1f} {ends[3]:.1f}"
-        width = len(edge.label) * _LABEL_CHARACTER + 6
-        x, y = _label_place(ends, width, taken)
-        stroke = round(1.0 + 2.5 * max(edge.weight, 0.0) / strongest, 2)
-        drawn.append(PlacedEdge(edge, path, round(x, 1), round(y, 1), round(width, 1), stroke))
+    for edge, way in ways:
+        boxes = [placed[node.id] for node in way]
+        pieces: list[str] = []
+        curves: list[tuple[float, float, float, float]] = []
+        for one, other in pairwise(boxes):
+            x1, y1, x2, y2 = one.x + one.width, one.y + one.height / 2, other.x, other.y + other.height / 2
+            middle = (x1 + x2) / 2
+            start = f"{'L' if pieces else 'M'}{x1:.1f} {y1:.1f}"
+            pieces.append(f"{start}C{middle:.1f} {y1:.1f} {middle:.1f} {y2:.1f} {x2:.1f} {y2:.1f}")
+            curves.append((x1, y1, x2, y2))
+        width = len(edge.label) * _LABEL_CHARACTER + 8
+        if len(boxes) > 2:
+            # Where an edge crosses a column it runs level and alone: the clearest place for its label.
+            bend = boxes[1]
+            curves[0] = (bend.x, bend.y + bend.height / 2, bend.x + bend.width, bend.y + bend.height / 2)
+        x, y = _label_place(curves[0], width, taken)
+        stroke = round(1.0 + 2.2 * max(edge.weight, 0.0) / strongest, 2)
+        drawn.append(PlacedEdge(edge, "".join(pieces), round(x, 1), round(y, 1), round(width, 1), stroke))
     width = len(columns) * NODE_WIDTH + (len(columns) - 1) * COLUMN_GAP + 2
-    return Drawing(tuple(placed.values()), tuple(drawn), width, round(height, 1))
+    visible = tuple(node for node in placed.values() if node.node.kind != _BEND)
+    return Drawing(visible, tuple(drawn), len(columns), width, round(height, 1))

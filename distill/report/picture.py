@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from distill.report.layout import Drawing, GraphEdge, GraphNode, draw
-from distill.teachers.sentences import describe_finding, in_sentence
+from distill.report.layout import CHARACTERS, Drawing, GraphEdge, GraphNode, draw
+from distill.teachers.sentences import describe_finding, in_sentence, measurement
 from distill.teachers.support import Step, Support, SupportIndex
 from distill.types import DiseaseResult
 from kg.types import Finding, PatientSubgraph
@@ -64,20 +64,34 @@ def ranked_supports(disease: DiseaseResult, index: SupportIndex) -> list[Support
     return sorted(supports, key=lambda s: (-weights.get(s.finding.concept, 0.0), places[id(s)]))
 
 
-def _edge(step: Step, names: Mapping[str, str], anchors: Mapping[str, str]) -> GraphEdge:
-    subject, target = (step.source, step.target) if step.forward else (step.target, step.source)
-    verb = VERBS[step.predicate]
-    label = f"{verb} →" if step.forward else f"← {verb}"
-    if step.predicate in (Predicate.CLOSE_MATCH, Predicate.DIFFERENTIAL_WITH, Predicate.RELATED_TO):
-        label = verb
+def _hops(steps: Sequence[Step]) -> list[list[Step]]:
+    """Put "is a kind of" steps that follow each other together: one edge says as much as a chain."""
+    hops: list[list[Step]] = []
+    for step in steps:
+        joined = hops and step.predicate is Predicate.SUBCLASS_OF is hops[-1][-1].predicate
+        if joined and hops[-1][-1].forward == step.forward:
+            hops[-1].append(step)
+        else:
+            hops.append([step])
+    return hops
+
+
+def _edge(hop: Sequence[Step], names: Mapping[str, str], anchors: Mapping[str, str]) -> GraphEdge:
+    first, last = hop[0], hop[-1]
+    verb = VERBS[first.predicate]
+    told = []
+    for step in hop:
+        subject, target = (step.source, step.target) if step.forward else (step.target, step.source)
+        told.append(f"{names.get(subject, subject)} – {verb} – {names.get(target, target)} (weight {step.weight:.2f})")
     return GraphEdge(
-        source=step.source,
-        target=step.target,
-        label=label,
-        weight=step.weight,
-        forward=step.forward,
-        title=f"{names.get(subject, subject)} – {verb} – {names.get(target, target)} (weight {step.weight:.2f})",
-        href=anchors.get(step.statement, ""),
+        source=first.source,
+        target=last.target,
+        label=verb if len(hop) == 1 else f"{verb} ({len(hop)} steps)",
+        weight=min(step.weight for step in hop),
+        forward=first.forward,
+        directed=first.predicate not in (Predicate.CLOSE_MATCH, Predicate.DIFFERENTIAL_WITH, Predicate.RELATED_TO),
+        title="; ".join(told),
+        href=anchors.get(first.statement, ""),
     )
 
 
@@ -103,25 +117,26 @@ def evidence_picture(
     index = SupportIndex(subgraph, findings)
     category = dict(zip(subgraph.nodes, subgraph.categories, strict=True))
     shown = shown_diseases(diseases)
-    chosen = [support for disease in shown for support in ranked_supports(disease, index)[:MAX_PATHS]]
-    last = max((len(support.steps) for support in chosen), default=1)
+    most = MAX_PATHS if len(shown) <= 3 else MAX_PATHS - 1
+    chosen = [support for disease in shown for support in ranked_supports(disease, index)[:most]]
+    ways = [_hops(support.steps) for support in chosen]
+    last = max((len(way) for way in ways), default=1)
     nodes: dict[str, GraphNode] = {}
     edges: dict[tuple[str, str, str], GraphEdge] = {}
-    for support in chosen:
+    for support, way in zip(chosen, ways, strict=True):
         start = support.steps[0].source
         nodes.setdefault(start, _finding_node(support.finding, start, category.get(start), names))
-        for column, step in enumerate(support.steps[:-1], 1):
-            known = nodes.get(step.target)
-            if known is None:
-                nodes[step.target] = GraphNode(
-                    step.target, names.get(step.target, step.target), kind_of(category.get(step.target)), column,
-                    title=f"{names.get(step.target, step.target)} ({step.target})",
-                )  # fmt: skip
-            else:
-                nodes[step.target] = replace(known, column=max(known.column, column))
-        for step in support.steps:
-            if (step.target, step.source, step.statement) not in edges:
-                edges.setdefault((step.source, step.target, step.statement), _edge(step, names, anchors))
+        for column, hop in enumerate(way[:-1], 1):
+            concept = hop[-1].target
+            name = names.get(concept, concept)
+            known = nodes.get(concept) or GraphNode(
+                concept, name, kind_of(category.get(concept)), column, title=f"{name} ({concept})"
+            )
+            nodes[concept] = replace(known, column=max(known.column, column))
+        for hop in way:
+            key = (hop[0].source, hop[-1].target, hop[0].statement)
+            if (key[1], key[0], key[2]) not in edges:
+                edges.setdefault(key, _edge(hop, names, anchors))
     for disease in shown:
         nodes[disease.phenotype] = GraphNode(
             disease.phenotype, f"{disease.name} {disease.probability:.0%}", "disease", last,
@@ -135,10 +150,20 @@ def evidence_picture(
 
 def _finding_node(finding: Finding, concept: str, category: Category | None, names: Mapping[str, str]) -> GraphNode:
     told = describe_finding(finding, names)
+    own = finding.concept == concept
     name = in_sentence(names.get(concept, concept))
-    label = told.split(" (", 1)[0] if finding.concept == concept or finding.code == concept else name
+    if finding.family or finding.historical:
+        name = told
+    elif not own and finding.direction:
+        name = f"{finding.direction} {name}"
+    label = name[:1].upper() + name[1:] if name.split(" ")[0].islower() else name
+    detail = ""
+    if finding.value is not None:
+        series = names.get(finding.code or "", "") if own else ""
+        detail = f"{series}{measurement(finding).split(' at hour')[0].replace('(', '').rstrip(')')}".strip()
     return GraphNode(
-        concept, label[:1].upper() + label[1:] if label == label.lower() else label, kind_of(category), 0,
+        concept, label, kind_of(category), 0,
+        detail=detail if len(detail) <= CHARACTERS else "",
         title=f"{told}; {names.get(concept, concept)} ({concept})",
-        href=f"#finding-{concept.replace(':', '-')}",
+        href=f"#finding-{finding.concept.replace(':', '-')}",
     )  # fmt: skip

@@ -102,8 +102,11 @@ def measurement(finding: Finding) -> str:
     if finding.value is None:
         return ""
     unit = format_unit(finding.unit)
-    amount = format_value(finding.value) + (unit if unit == "%" else f" {unit}" if unit else "")
-    return f" ({amount})" if finding.hours is None else f" ({amount} {format_hour(finding.hours)})"
+    amount = format_value(finding.value) + (unit if unit in ("%", "/min") else f" {unit}" if unit else "")
+    if finding.hours is None:
+        return f" ({amount})"
+    when = format_hour(finding.hours)
+    return f" ({amount}{',' if 'before' in when else ''} {when})"
 
 
 def _join(items: Sequence[str]) -> str:
