@@ -81,8 +81,8 @@ def note_tokens(record: Record, tokenizer: Any, limit: int) -> NoteTokens:
         places += [(section, start, end) for start, end in offsets[:kept]]
     hidden: dict[str, list[int]] = {}
     for span in record.spans:
-        for row, (section, start, end) in enumerate(places):
-            if section == span.section and start < span.end and end > span.start:
+        for row, (place, start, end) in enumerate(places):
+            if place == span.section and start < span.end and end > span.start:
                 hidden.setdefault(span.concept, []).append(row)
     arrays = {concept: np.unique(np.asarray(rows, dtype=np.int64)) for concept, rows in sorted(hidden.items())}
     return NoteTokens(np.asarray(ids, dtype=np.int64), tuple(places), arrays)

@@ -289,7 +289,7 @@ def _start_from(model: ClinicalModel, earlier: Run, now: Preprocessing) -> None:
     load_tensors(model, read_weights(file), file)
     rates = [torch.logit(torch.tensor(p.prevalence).clamp(1e-3, 1 - 1e-3)) for p in (earlier.preprocessing, now)]
     with torch.no_grad():
-        model.head.bias += rates[1] - rates[0]
+        model.head.bias.add_(rates[1] - rates[0])
 
 
 def _create(

@@ -59,7 +59,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, whole: Sequence[str] 
     names = sorted(set(whole) - set(SPECIAL))
     raw.add_tokens([RawAddedToken(name, normalized=True, lstrip=True) for name in names])
     roles = dict(zip(("pad_token", "eos_token", "unk_token", "mask_token"), SPECIAL, strict=True))
-    return PreTrainedTokenizerFast(tokenizer_object=raw, **roles)
+    return PreTrainedTokenizerFast(tokenizer_object=raw, **roles)  # type: ignore[no-untyped-call]
 
 
 def decode(tokenizer: Any, ids: Sequence[int], *, scratch: bool) -> str:
@@ -80,22 +80,19 @@ def decode(tokenizer: Any, ids: Sequence[int], *, scratch: bool) -> str:
 
 def scratch_model(config: RunConfig, vocabulary: int) -> T5ForConditionalGeneration:
     """Build a small T5 without pretrained weights; its dropout is off (it doubles a step's time on a CPU)."""
-    return T5ForConditionalGeneration(
-        T5Config(
-            vocab_size=vocabulary,
-            d_model=config.slm_width,
-            d_kv=config.slm_width // config.heads,
-            d_ff=2 * config.slm_width,
-            num_layers=config.slm_layers,
-            num_decoder_layers=config.slm_layers,
-            num_heads=config.heads,
-            dropout_rate=0.0,
-            feed_forward_proj="relu",
-            pad_token_id=0,
-            eos_token_id=1,
-            decoder_start_token_id=0,
-        )
-    )
+    shape: dict[str, Any] = {
+        "vocab_size": vocabulary,
+        "d_model": config.slm_width,
+        "d_kv": config.slm_width // config.heads,
+        "d_ff": 2 * config.slm_width,
+        "num_layers": config.slm_layers,
+        "num_decoder_layers": config.slm_layers,
+        "num_heads": config.heads,
+        "dropout_rate": 0.0,
+        "feed_forward_proj": "relu",
+        "decoder_start_token_id": 0,
+    }
+    return T5ForConditionalGeneration(T5Config(**shape, pad_token_id=0, eos_token_id=1))
 
 
 class SmallLanguageModel(nn.Module):
@@ -130,6 +127,26 @@ class SmallLanguageModel(nn.Module):
         if not parts:
             raise ValueError("neither prompt nor note given")
         return torch.cat(parts, 1), torch.cat(masks, 1), 0 if prompt is None else prompt.shape[1]
+
+    def encode(self, prompt: Tensor | None, note_ids: Tensor | None, note_mask: Tensor | None) -> EncodedNote:
+        """Read prompt and note."""
+        raise NotImplementedError
+
+    def text_loss(self, encoded: EncodedNote, memory: Tensor | None, targets: Tensor) -> Tensor:
+        """Mean cross-entropy over target tokens; -100 is ignored."""
+        raise NotImplementedError
+
+    def generate(
+        self,
+        encoded: EncodedNote,
+        memory: Tensor | None,
+        *,
+        new_tokens: int,
+        beams: int = 1,
+        processors: Sequence[Any] = (),
+    ) -> Tensor:
+        """Write texts; gives the new tokens alone, shape ``(batch, at most new_tokens)``."""
+        raise NotImplementedError
 
     def _generation(self, new_tokens: int, beams: int) -> dict[str, Any]:
         return {

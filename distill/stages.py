@@ -24,7 +24,7 @@ from distill.config import RunConfig
 from distill.data import Record
 from distill.metrics import auroc_auprc
 from ehr.progress import bar
-from encoder.model import ClinicalModel, ModelInputs
+from encoder.model import ClinicalModel, ModelInputs, ModelOutput
 from kg.types import PatientSubgraph
 
 TITLES = {1: "stage 1, notes", 2: "stage 2, labs", 3: "stage 3, joint"}
@@ -178,7 +178,7 @@ class Trainer:
 
     def loss(self, inputs: ModelInputs, *, text: bool) -> Tensor:
         """Give the weighted sum of label loss and text loss."""
-        output = self.model(inputs, text=text)
+        output: ModelOutput = self.model(inputs, text=text)
         total = output.head.logits.new_zeros(())
         if self.config.label_weight and inputs.labels is not None:
             smooth = self.config.label_smoothing

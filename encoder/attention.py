@@ -49,7 +49,7 @@ class SetAttention(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return x.view(*x.shape[:-1], self.heads, -1).transpose(1, 2)
 
     def forward(self, queries: Tensor, items: Tensor, mask: Tensor) -> Attended:
         """Attend from each query to the items that are there, or to nothing."""
@@ -79,7 +79,8 @@ class VocabularySlots(nn.Module):
 
     def forward(self, vocabulary: Tensor) -> Tensor:
         """Give the slots, shape ``(slots, width)``."""
-        return self.mix(vocabulary.t()).t()
+        slots: Tensor = self.mix(vocabulary.t()).t()
+        return slots
 
 
 class KnowledgeAttention(nn.Module):
@@ -98,7 +99,7 @@ class KnowledgeAttention(nn.Module):
 
     def forward(self, queries: Tensor, knowledge: Tensor, mask: Tensor) -> Attended:
         """Attend and add."""
-        attended = self.attention(queries, knowledge, mask)
+        attended: Attended = self.attention(queries, knowledge, mask)
         return attended._replace(output=self.norm(self.residual(queries) + attended.output))
 
 
@@ -124,4 +125,5 @@ class SoftPrompt(nn.Module):
         """Give the prompt's vectors."""
         queries = self.queries.expand(items.shape[0], -1, -1)
         mixed = self.attention(queries, items, mask).output
-        return self.scale * self.project(self.norm(queries + mixed))
+        prompt: Tensor = self.scale * self.project(self.norm(queries + mixed))
+        return prompt

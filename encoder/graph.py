@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
 
 
-class RelationConv(MessagePassing):
+class RelationConv(MessagePassing):  # type: ignore[misc]
     r"""Relation-aware convolution that shares one weight matrix over all relations.
 
     .. math:: x'_i = x_i + \mathrm{MLP}(\mathrm{LN}(x_i \Vert \sum_{j \to i} w_{ij} \, r_{ij} \odot W x_j))
@@ -39,7 +39,8 @@ class RelationConv(MessagePassing):
     def forward(self, x: Tensor, edge_index: Tensor, relation: Tensor, weight: Tensor) -> Tensor:
         """Pass one round of messages."""
         received = self.propagate(edge_index, x=self.neighbour(x), relation=self.relation(relation), weight=weight)
-        return x + self.update_node(self.norm(torch.cat((x, received), dim=-1)))
+        new: Tensor = x + self.update_node(self.norm(torch.cat((x, received), dim=-1)))
+        return new
 
     def message(self, x_j: Tensor, relation: Tensor, weight: Tensor) -> Tensor:
         """Scale the neighbour's projection by relation and weight of the statement."""
@@ -73,7 +74,8 @@ class NodeFeatures(nn.Module):
             keep = torch.rand(described.shape[0], 1, device=described.device) >= self.name_dropout
             described = described * keep
         x = described + self.category(category) + self.state(state) + self.scalars(torch.cat((scalars, support), -1))
-        return self.norm(x)
+        features: Tensor = self.norm(x)
+        return features
 
 
 class EvidenceCounter(nn.Module):
@@ -114,7 +116,8 @@ class EvidenceCounter(nn.Module):
         self.path = nn.Embedding(path_types, 16)
         self.situation = nn.Embedding(states, 16)
         self.features = nn.Linear(features, 16)
-        self.correct = nn.Sequential(nn.GELU(), nn.Linear(16, channels))
+        last = nn.Linear(16, channels)
+        self.correct = nn.Sequential(nn.GELU(), last)
         nn.init.constant_(self.strength.weight, 0.0)
         nn.init.constant_(self.state.weight, 0.0)
         with torch.no_grad():
@@ -122,7 +125,6 @@ class EvidenceCounter(nn.Module):
             self.strength.weight[list(weak)] = -3.0
         nn.init.normal_(self.path.weight, std=0.1)
         nn.init.normal_(self.situation.weight, std=0.1)
-        last = self.correct[1]
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
 
@@ -168,4 +170,5 @@ class SubgraphEncoder(nn.Module):
         strength = torch.cat((weight, weight))
         for layer in self.layers:
             x = layer(x, both, typed, strength)
-        return self.norm(x)
+        embeddings: Tensor = self.norm(x)
+        return embeddings

@@ -99,13 +99,14 @@ class DiseaseHead(nn.Module):
         self.patch = LabelAttention(labels, width, width, dropout=dropout)
         self.node = LabelAttention(labels, width, width, dropout=dropout)
         self.label_node = nn.Linear(width, width)
-        self.from_node = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, 1))
+        node_logit = nn.Linear(width, 1)
+        self.from_node = nn.Sequential(nn.Linear(width, width), nn.GELU(), node_logit)
         self.support = nn.Parameter(torch.tensor([0.3, 0.3]))
         self.joint = nn.Sequential(nn.LayerNorm(4 * width), nn.Linear(4 * width, width), nn.GELU())
         self.joint_logit = nn.Linear(width, 1)
         self.label = nn.Parameter(torch.randn(labels, width) * 0.5)
         self.width = width
-        for last in (self.from_node[2], self.joint_logit):
+        for last in (node_logit, self.joint_logit):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,4 +59,16 @@ class LanguageModel(Protocol):
 
     def text_loss(self, encoded: EncodedNote, memory: Tensor | None, targets: Tensor) -> Tensor:
         """Give the mean loss over target tokens; ``targets`` ``(batch, tokens)`` with -100 where nothing stands."""
+        ...
+
+    def generate(
+        self,
+        encoded: EncodedNote,
+        memory: Tensor | None,
+        *,
+        new_tokens: int,
+        beams: int = 1,
+        processors: Sequence[Callable[[Tensor, Tensor], Tensor]] = (),
+    ) -> Tensor:
+        """Write texts; gives new tokens alone, ``(batch, at most new_tokens)``."""
         ...

@@ -171,7 +171,8 @@ class ClinicalModel(nn.Module):
         with torch.no_grad():
             weights = mask.to(self.slm.embedding_table().dtype).unsqueeze(-1)
             summed = (nn.functional.embedding(ids, self.slm.embedding_table()) * weights).sum(1)
-            return (summed / weights.sum(1).clamp(min=1.0)).detach()
+            pooled: Tensor = summed / weights.sum(1).clamp(min=1.0)
+            return pooled
 
     def encode_graph(self, graph: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Give node embeddings ``(n, width)``, support ``(n,)`` and contributions of paths ``(p,)``."""
@@ -185,7 +186,7 @@ class ClinicalModel(nn.Module):
         return x, support[:, 0], single[:, 0]
 
     def _label_places(self, graph: Batch, batch: int) -> Tensor:
-        places = graph.batch.new_full((batch, self.sizes.labels), -1)
+        places: Tensor = graph.batch.new_full((batch, self.sizes.labels), -1)
         known = graph.label >= 0
         offset = torch.arange(graph.num_nodes, device=graph.batch.device) - graph.ptr[graph.batch]
         places[graph.batch[known], graph.label[known]] = offset[known]
@@ -254,7 +255,7 @@ class ClinicalModel(nn.Module):
             if self.note_knowledge is not None and self.note_back is not None and knowledge is not None:
                 note = note + self.note_back(self.note_knowledge(note, *knowledge).output)
         nodes, node_mask, places, support = graph
-        return self.head(
+        output: HeadOutput = self.head(
             HeadInputs(
                 note=note,
                 note_mask=note_mask,
@@ -266,3 +267,4 @@ class ClinicalModel(nn.Module):
                 support=support,
             )
         )
+        return output

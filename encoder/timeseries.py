@@ -108,4 +108,5 @@ class TimeSeriesEncoder(nn.Module):
         x = self.project(patches) * (1.0 + self.scale(variable)) + self.shift(variable) + self.position(position)
         for layer in self.layers:
             x = layer(x, mask)
-        return self.norm(x) * mask.unsqueeze(-1).to(x.dtype)
+        states: Tensor = self.norm(x) * mask.unsqueeze(-1).to(x.dtype)
+        return states

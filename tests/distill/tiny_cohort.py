@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from distill.config import RunConfig, StageConfig, preset
 from ehr.cohort import ADMISSIONS_SCHEMA, FOLDS_SCHEMA, NOTES_SCHEMA, SERIES_SCHEMA, Cohort, create_cohort
 from ehr.phenotypes import load_phenotypes
 from kg.bundle import Bundle, build_lock, write_bundle
@@ -158,3 +159,24 @@ def _admission(key: str, number: int, total: int, rng: np.random.Generator, tabl
     tables["rationales"].append({"admission_id": key, "teacher": "tiny", "diseases": labels, "sentences": sentences})
     subgraphs.append(tiny_subgraph(key, "all", present, denied))
     subgraphs.append(tiny_subgraph(key, "labs", [pair for pair in present if pair[1] == 0], []))
+
+
+def tiny_config(**changes) -> RunConfig:
+    """Three short stages of a very small model."""
+    stage = {"rate": 3e-3, "slm_rate": 3e-3, "evaluate_every": 4}
+    small = preset("demo").but(
+        slm_width=16,
+        slm_layers=1,
+        width=16,
+        heads=2,
+        vocabulary=300,
+        note_tokens=48,
+        target_tokens=32,
+        prompt_tokens=2,
+        batch_size=8,
+        checkpoint_every=3,
+        stage1=StageConfig(steps=8, text_every=2, **stage),
+        stage2=StageConfig(steps=6, text_every=2, **stage),
+        stage3=StageConfig(steps=8, text_every=2, mask_findings=0.5, drop_labs=0.2, drop_note=0.2, **stage),
+    )
+    return small.but(**changes)
