@@ -139,15 +139,15 @@ def _open_table(name: str, paths: tuple[Path, ...]) -> Table:
 def _header(path: Path) -> tuple[str, ...]:
     try:
         if path.name.lower().endswith(".gz"):
-            with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
+            with gzip.open(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as file:
                 row = next(csv.reader(file), [])
         else:
-            with path.open(encoding="utf-8-sig", newline="") as file:
+            with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
                 row = next(csv.reader(file), [])
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise _broken_gzip(path) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError("its first line is no CSV header in UTF-8", where=path) from error
+    except csv.Error as error:
+        raise InputError("its first line is no CSV header", where=path) from error
     names = tuple(cell.strip().lower() for cell in row)
     if not any(names):
         raise InputError("the file is empty; expected a CSV header", where=path)

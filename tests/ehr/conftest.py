@@ -63,6 +63,10 @@ DIAGNOSES = [
 class HospitalBuilder:
     """Writes small tables in MIMIC-IV's layout."""
 
+    patients = PATIENTS
+    admissions = ADMISSIONS
+    diagnoses = DIAGNOSES
+
     def __init__(self, root: Path) -> None:
         self.root = root
 
@@ -78,14 +82,14 @@ class HospitalBuilder:
         path.write_bytes(gzip.compress(data, mtime=0) if suffix.lower().endswith(".gz") else data)
         return path
 
-    def lab(self, number: int, hadm: object, itemid: int, time: str, value: object = "", **more: object) -> dict:
+    def lab(self, number: int, hadm: object, itemid: int, time: str, measured: object = "", **more: object) -> dict:
         patient = {"11": 1, "12": 1, "21": 2, "31": 3}.get(str(hadm), 1)
         row = {"labevent_id": number, "subject_id": patient, "hadm_id": hadm, "itemid": itemid, "charttime": time}
-        return {**row, "value": value, "valuenum": value, **more}
+        return {**row, "value": measured, "valuenum": measured, **more}
 
-    def chart(self, hadm: int, itemid: int, time: str, value: object, **more: object) -> dict:
+    def chart(self, hadm: int, itemid: int, time: str, measured: object, **more: object) -> dict:
         row = {"subject_id": 1, "hadm_id": hadm, "stay_id": hadm * 10, "itemid": itemid, "charttime": time}
-        return {**row, "value": value, "valuenum": value, **more}
+        return {**row, "value": measured, "valuenum": measured, **more}
 
 
 @pytest.fixture
