@@ -23,6 +23,8 @@ _USER_ERRNO = {
     errno.ENOSPC: ("no space left on the device", "free some space and run the same command again"),
     errno.EDQUOT: ("disk quota exceeded", "free some space and run the same command again"),
     errno.EFBIG: ("file would be larger than is allowed", "raise the limit and run the same command again"),
+    errno.EEXIST: ("a part of the path is a file, not a directory", "choose another place"),
+    errno.ENAMETOOLONG: ("the name is too long", "choose another place"),
     errno.ENOTDIR: ("a part of the path is a file, not a directory", "choose another place"),
 }
 

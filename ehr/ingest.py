@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.metadata
+import os
 import platform
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
@@ -98,6 +101,8 @@ def ingest(
     """
     hospital = open_hospital(directory, layout)
     split_file = splits if splits is not None else _default_splits(directory)
+    if split_file is not None and not split_file.is_file():
+        raise InputError("no such file", where=split_file)
     _check_place(out)
     settings: dict[str, JsonValue] = {"layout": hospital.name, "seed": seed, "note_policy": note_policy}
     sources = _hash_files(hospital.tables, split_file, directory)
@@ -117,7 +122,9 @@ def ingest(
         "data_use": _data_use(directory),
         "versions": _versions(),
     }
-    with library_errors(out), atomic_directory(out) as temporary:
+    with library_errors(out):
+        _remove_abandoned(out)
+    with library_errors(out), atomic_directory(out) as temporary, _claimed(temporary):
         cohort = create_cohort(temporary, manifest)
         scratch = Path(tempfile.mkdtemp(prefix=".work-", dir=temporary))
         try:
@@ -125,6 +132,33 @@ def ingest(
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     return Cohort.open(out)
+
+
+@contextmanager
+def _claimed(directory: Path) -> Iterator[None]:
+    """Hold a lock on an unfinished cohort; the kernel frees it when its owner ends, however that happens."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _remove_abandoned(out: Path) -> None:
+    """Remove what a killed run left unfinished beside the cohort: it is patient data that nobody would find."""
+    for path in sorted([*out.parent.glob(f".{out.name}.*.tmp"), *out.parent.glob(f".{out.name}.*.old")]):
+        if not (path / MANIFEST).is_file() or read_json(path / MANIFEST).get("kind") != KIND:
+            continue
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue  # another process is at work on it
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+        finally:
+            os.close(handle)
 
 
 def _default_splits(directory: Path) -> Path | None:
