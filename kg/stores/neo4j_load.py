@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import islice
 from typing import Any
 
 import neo4j
@@ -21,7 +21,7 @@ from ehr.errors import InputError, StoreError
 from ehr.progress import Advance, bar, say
 from kg.stores.base import BundleFiles
 from kg.stores.manifest import manifest_of, manifest_text
-from kg.stores.tables import RELATION_COLUMNS, GraphTables
+from kg.stores.tables import GraphTables
 from kg.vocabulary import Category, Predicate
 
 LABELS = ("Concept", "Evidence", "Diagnosis", "Admission", "Bundle")
@@ -73,7 +73,7 @@ def load_tables(session: neo4j.Session, bundle: BundleFiles, tables: GraphTables
     parts = [*_parts(tables)]
     present = [_read(session, part) for part in parts]
     stale = sum(len(found.stale) for found in present)
-    wanted = sum(len(part.rows) for part in parts) - sum(len(found.current) for found in present)
+    wanted = sum(part.rows.height for part in parts) - sum(len(found.current) for found in present)
     with bar("loading into Neo4j", stale + wanted) as advance:
         for part, found in reversed([*zip(parts, present, strict=True)]):
             _delete(session, part, found.stale, advance)
@@ -89,14 +89,14 @@ class _Part:
 
     Attributes:
         kind: label of nodes or type of relationships.
-        rows: by key (the node's id, the relation's statement).
-        contents: fingerprint by key.
+        key: column that tells rows apart.
+        rows: with the fingerprint of each in ``_content``.
     """
 
     kind: str
     relations: bool
-    rows: dict[str, dict[str, object]]
-    contents: dict[str, str]
+    key: str
+    rows: pl.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +116,12 @@ def _parts(tables: GraphTables) -> Iterator[_Part]:
 
 
 def _part(kind: str, relations: bool, frame: pl.DataFrame, key: str) -> _Part:
-    rows = {row[key]: row for row in frame.iter_rows(named=True)}
-    return _Part(kind, relations, rows, {name: _content(row) for name, row in rows.items()})
+    contents = pl.Series("_content", [_content(row) for row in frame.iter_rows()], dtype=pl.String)
+    return _Part(kind, relations, key, frame.with_columns(contents))
 
 
-def _content(row: dict[str, object]) -> str:
-    text = json.dumps(row, sort_keys=True, ensure_ascii=False)
-    return hashlib.blake2b(text.encode(), digest_size=9).hexdigest()
+def _content(row: tuple[object, ...]) -> str:
+    return hashlib.blake2b(json.dumps(row, ensure_ascii=False).encode(), digest_size=9).hexdigest()
 
 
 def _read(session: neo4j.Session, part: _Part) -> _Present:
@@ -131,12 +130,15 @@ def _read(session: neo4j.Session, part: _Part) -> _Present:
         if part.relations
         else f"MATCH (n:{part.kind}) RETURN n.id, n._content, elementId(n)"
     )
+    wanted: dict[str, str] | None = None
     current: set[str] = set()
     stale: list[str] = []
     for key, content, element in session.run(text):
-        if key not in current and part.contents.get(key) == content:
+        if wanted is None:  # only now, since a first load has nothing to compare with
+            wanted = dict(part.rows.select(part.key, "_content").iter_rows())
+        if key not in current and wanted.get(key) == content:
             current.add(key)
-        elif part.kind != "Concept" or key not in part.rows:
+        elif part.kind != "Concept" or key not in wanted:
             stale.append(element)
     return _Present(current, stale)
 
@@ -163,45 +165,41 @@ def _delete(session: neo4j.Session, part: _Part, elements: Sequence[str], advanc
 
 
 def _create(session: neo4j.Session, part: _Part, current: set[str], advance: Advance) -> None:
-    for text, rows in _statements(part, current):
-        for batch in _batches(rows):
-            done = session.execute_write(_count, text, {"rows": batch})
-            if done != len(batch):
-                raise StoreError(f"Neo4j made {done} of {len(batch)} {part.kind}; load again")
-            advance(len(batch))
+    missing = part.rows.filter(~pl.col(part.key).is_in(list(current))) if current else part.rows
+    groups = missing.partition_by("category", as_dict=True) if part.kind == "Concept" else {("",): missing}
+    for (category,), rows in sorted(groups.items()):
+        text = _statement(part, str(category))
+        for batch in rows.iter_slices(BATCH):
+            done = session.execute_write(_count, text, {"rows": _values(part, batch)})
+            if done != batch.height:
+                raise StoreError(f"Neo4j made {done} of {batch.height} {part.kind}; load again")
+            advance(batch.height)
 
 
-def _statements(part: _Part, current: set[str]) -> Iterator[tuple[str, list[dict[str, object]]]]:
-    new = [(key, row) for key, row in part.rows.items() if key not in current]
+def _statement(part: _Part, category: str) -> str:
     if part.relations:
-        properties = [
-            {
-                "subject": row["subject"],
-                "object": row["object"],
-                "properties": {**{name: row[name] for name in RELATION_COLUMNS}, "_content": part.contents[key]},
-            }
-            for key, row in new
-        ]
-        yield (
+        return (
             "UNWIND $rows AS row MATCH (a:Concept {id: row.subject}) MATCH (b:Concept {id: row.object}) "
-            f"CREATE (a)-[r:{part.kind}]->(b) SET r = row.properties RETURN count(*)",
-            properties,
+            f"CREATE (a)-[r:{part.kind}]->(b) SET r = row.properties RETURN count(*)"
         )
-    elif part.kind == "Evidence":
-        rows = [{**row, "_content": part.contents[key]} for key, row in new]
-        yield "UNWIND $rows AS row CREATE (n:Evidence) SET n = row RETURN count(*)", rows
-    else:
-        every = "".join(f":{label}" for label in sorted({category.label for category in Category}))
-        ordered = sorted(new, key=lambda one: (str(one[1]["category"]), one[0]))
-        for category, group in groupby(ordered, key=lambda one: str(one[1]["category"])):
-            rows = [{**row, "_content": part.contents[key]} for key, row in group]
-            label = Category(category).label
-            # A concept whose category changed loses the old label; MERGE keeps what refers to it.
-            yield (
-                f"UNWIND $rows AS row MERGE (n:Concept {{id: row.id}}) SET n = row REMOVE n{every} SET n:{label} "
-                "RETURN count(*)",
-                rows,
-            )
+    if part.kind == "Evidence":
+        return "UNWIND $rows AS row CREATE (n:Evidence) SET n = row RETURN count(*)"
+    label = Category(category).label
+    # A concept whose category changed loses the old label; MERGE keeps what refers to it.
+    others = "".join(f":{name}" for name in sorted({one.label for one in Category} - {label}))
+    return (
+        f"UNWIND $rows AS row MERGE (n:Concept {{id: row.id}}) SET n = row REMOVE n{others} SET n:{label} "
+        "RETURN count(*)"
+    )
+
+
+def _values(part: _Part, batch: pl.DataFrame) -> list[dict[str, object]]:
+    if not part.relations:
+        return batch.to_dicts()
+    return [
+        {"subject": row.pop("subject"), "object": row.pop("object"), "properties": row}
+        for row in batch.iter_rows(named=True)
+    ]
 
 
 def _verify(session: neo4j.Session, parts: Iterable[_Part], url: str) -> None:
@@ -212,8 +210,8 @@ def _verify(session: neo4j.Session, parts: Iterable[_Part], url: str) -> None:
             else f"MATCH (n:{part.kind}) WHERE n._content <> 'gone' RETURN count(n)"
         )
         found = session.run(text).single(strict=True)[0]
-        if found != len(part.rows):
-            raise StoreError(f"{url}: holds {found} {part.kind}, the bundle has {len(part.rows)}; load again")
+        if found != part.rows.height:
+            raise StoreError(f"{url}: holds {found} {part.kind}, the bundle has {part.rows.height}; load again")
 
 
 def _mark(session: neo4j.Session, state: str, hash_: str | None, manifest: str | None) -> None:
