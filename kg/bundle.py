@@ -236,7 +236,10 @@ def write_bundle(path: Path, tables: Mapping[str, pl.DataFrame], manifest: Mappi
         try:
             hashes = {name: content_hash(frame) for name, frame in tables.items()}
             for name, frame in tables.items():
-                frame.write_parquet(building / f"{name}.parquet", compression="zstd", statistics=True)
+                # Through Python: polars would hide a full disk in an error of its own.
+                buffer = io.BytesIO()
+                frame.write_parquet(buffer, compression="zstd", statistics=True)
+                (building / f"{name}.parquet").write_bytes(buffer.getbuffer())
             whole = {
                 **manifest,
                 "format": FORMAT,

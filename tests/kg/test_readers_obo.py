@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ehr.errors import InputError
+from kg.readers import obo_syntax
+from kg.readers.obo import read_obo
+from kg.readers.records import Fact, Header, Mapping, Reject
+from kg.types import Concept, Synonym
+from kg.vocabulary import Category, Predicate
+from tests.kg.tiny_sources import OBO
+
+
+def read(tmp_path: Path, text: str | bytes, **options: object) -> list[object]:
+    path = tmp_path / "x.obo"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return list(read_obo(path, "x", **options))  # type: ignore[arg-type]
+
+
+def concepts(records: list[object]) -> dict[str, Concept]:
+    return {r.id: r for r in records if isinstance(r, Concept)}
+
+
+def rejects(records: list[object]) -> list[Reject]:
+    return [r for r in records if isinstance(r, Reject)]
+
+
+def test_reads_terms_with_all_their_parts(tmp_path: Path) -> None:
+    records = read(tmp_path, OBO)
+    assert records[0] == Header("2025-01-16", "")
+    fever = concepts(records)["HP:0001945"]
+    assert fever.name == "Fever"
+    assert fever.category is Category.PHENOTYPE
+    assert fever.definition == 'Body temperature elevated above the "normal" range.'
+    assert fever.synonyms == (
+        Synonym("Pyrexia", "exact", ""),
+        Synonym("Hot {sic}", "exact", "layperson"),
+        Synonym("FUO", "narrow", "abbreviation"),
+    )
+    assert fever.xrefs == ("SNOMEDCT_US:386661006", "UMLS:C0015967", "PMID:123")
+    old = concepts(records)["HP:0000100"]
+    assert old.deprecated
+    assert old.replaced_by == "HP:0001945"
+    assert concepts(records)["HP:0000006"].synonyms[0].kind == "allelic_requirement"
+    assert not rejects(records)
+
+
+def test_mappings_name_former_ids_and_vocabularies_but_no_citations(tmp_path: Path) -> None:
+    mappings = {(m.subject, m.predicate, m.object) for m in read(tmp_path, OBO) if isinstance(m, Mapping)}
+    assert ("HP:0009999", "IAO:0100001", "HP:0001945") in mappings
+    assert ("HP:0000100", "IAO:0100001", "HP:0001945") in mappings
+    assert ("HP:0001945", "oboInOwl:hasDbXref", "UMLS:C0015967") in mappings
+    assert not any(target.startswith("PMID") for _, _, target in mappings)
+
+
+def test_relations_of_a_kind_the_graph_lacks_are_kept_as_related(tmp_path: Path) -> None:
+    facts = [r for r in read(tmp_path, OBO) if isinstance(r, Fact)]
+    related = [f for f in facts if f.statement.predicate is Predicate.RELATED_TO]
+    assert [(f.statement.subject, f.statement.object, f.evidence.note) for f in related] == [
+        ("HP:0012531", "HP:0001945", "part_of")
+    ]
+    isa = {(f.statement.subject, f.statement.object) for f in facts if f.statement.predicate is Predicate.SUBCLASS_OF}
+    assert ("HP:0001945", "HP:0000118") in isa
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "this line has no tag",
+        'synonym: "never closes EXACT []',
+        "def: no quotes",
+        "is_a:",
+        "relationship: part_of",
+        "xref: ! only a comment",
+        "id: HP:0000002",
+    ],
+)
+def test_one_bad_line_loses_only_itself(tmp_path: Path, bad: str) -> None:
+    text = OBO.replace("name: Pain\n", f"name: Pain\n{bad}\n")
+    records = read(tmp_path, text)
+    line = 1 + text.split("\n").index(bad)
+    assert [r.record for r in rejects(records)] == [f"line {line}"]
+    assert concepts(records) == concepts(read(tmp_path, OBO))
+    assert [r for r in records if isinstance(r, Fact)] == [r for r in read(tmp_path, OBO) if isinstance(r, Fact)]
+
+
+def test_a_line_of_foreign_bytes_is_rejected_alone(tmp_path: Path) -> None:
+    text = OBO.encode().replace(b"name: Pain\n", b"name: Pain\ncomment: caf\xe9\n")
+    records = read(tmp_path, text)
+    assert [r.reason for r in rejects(records)] == ["not UTF-8"]
+    assert concepts(records)["HP:0012531"].name == "Pain"
+
+
+def test_a_term_without_id_is_rejected_and_the_next_one_read(tmp_path: Path) -> None:
+    records = read(tmp_path, "format-version: 1.2\n\n[Term]\nname: lost\n\n[Term]\nid: HP:1\nname: kept\n")
+    assert [r.reason for r in rejects(records)] == ["term without an id"]
+    assert list(concepts(records)) == ["HP:1"]
+
+
+def test_backslashes_at_the_end_of_a_line(tmp_path: Path) -> None:
+    """A dangling backslash swallows no clause; before free text it continues the line."""
+    text = "\n\n[Term]\nid: X:1\nxref: UMLS:C1\\\nname: kept\ncomment: long \\\n   text\nis_a: X:2\n"
+    records = read(tmp_path, text)
+    assert concepts(records)["X:1"].name == "kept"
+    assert any(isinstance(r, Fact) and r.statement.object == "X:2" for r in records)
+    assert not rejects(records)
+
+
+def test_names_keep_braces_and_exclamation_marks_that_are_no_modifiers(tmp_path: Path) -> None:
+    text = '[Term]\nid: X:1\nname: Ouch! a \\{b\\} {c} d\n\n[Term]\nid: X:2\nname: plain {source="PMID:1"}\n'
+    found = concepts(read(tmp_path, text))
+    assert found["X:1"].name == "Ouch! a {b} {c} d"
+    assert found["X:2"].name == "plain"
+
+
+def test_synonym_tags_of_old_obo(tmp_path: Path) -> None:
+    text = '[Term]\nid: X:1\nname: n\nexact_synonym: "a" []\nnarrow_synonym: "b" [x]\nsynonym: "c" []\n'
+    assert concepts(read(tmp_path, text))["X:1"].synonyms == (
+        Synonym("a", "exact"),
+        Synonym("b", "narrow"),
+        Synonym("c", "related"),
+    )
+
+
+def test_prefix_and_category_options(tmp_path: Path) -> None:
+    text = "[Term]\nid: DOID:1\nname: a\n\n[Term]\nid: UBERON:1\nname: b\n"
+    found = concepts(read(tmp_path, text, prefixes=frozenset({"DOID"}), category=Category.OTHER))
+    assert [(c.id, c.category) for c in found.values()] == [("DOID:1", Category.OTHER)]
+    with pytest.raises(InputError, match="no \\[Term\\] with prefix HP"):
+        read(tmp_path, text, prefixes=frozenset({"HP"}))
+
+
+def test_windows_line_ends_byte_order_mark_and_gzip(tmp_path: Path) -> None:
+    text = b"\xef\xbb\xbf" + OBO.replace("\n", "\r\n").encode()
+    path = tmp_path / "named.without.suffix"
+    path.write_bytes(gzip.compress(text))
+    assert concepts(list(read_obo(path, "x"))) == concepts(read(tmp_path, OBO))
+
+
+def test_truncated_gzip_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "cut.obo.gz"
+    path.write_bytes(gzip.compress(OBO.encode())[:-12])
+    with pytest.raises(InputError, match=r"cut\.obo\.gz: truncated gzip"):
+        list(read_obo(path, "x"))
+
+
+def test_a_file_without_terms_is_no_ontology(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no \\[Term\\]"):
+        read(tmp_path, "hello: world\n")
+
+
+words = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1, max_size=30)
+sane = words.map(lambda t: " ".join(t.split())).filter(bool)
+locals_ = st.text("ABCabc0123456789_.-", min_size=1, max_size=8)
+
+
+@given(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")))
+def test_escape_and_unescape_are_inverse(text: str) -> None:
+    assert obo_syntax.unescape(obo_syntax.escape(text)) == text
+    assert obo_syntax.quoted(f'"{obo_syntax.escape(text)}" EXACT []') == (text, "EXACT []")
+
+
+@st.composite
+def terms(draw: st.DrawFn) -> Concept:
+    scopes = st.sampled_from(["exact", "narrow", "broad", "related"])
+    synonyms = st.lists(
+        st.builds(Synonym, sane, scopes, st.sampled_from(["", "layperson", "abbreviation"])), max_size=3
+    )
+    return Concept(
+        id="HP:" + draw(locals_),
+        category=Category.PHENOTYPE,
+        name=draw(sane),
+        source="x",
+        synonyms=tuple(draw(synonyms)),
+        definition=draw(sane | st.just("")),
+        xrefs=tuple(dict.fromkeys("UMLS:" + x for x in draw(st.lists(locals_, max_size=3)))),
+        deprecated=draw(st.booleans()),
+    )
+
+
+def written(term: Concept) -> str:
+    def esc(text: str) -> str:
+        return obo_syntax.escape(text)
+
+    lines = ["[Term]", f"id: {term.id}", f"name: {esc(term.name)}"]
+    if term.definition:
+        lines.append(f'def: "{esc(term.definition)}" [PMID:1] {{source="x"}}')
+    lines += [f'synonym: "{esc(s.text)}" {s.scope.upper()} {s.kind} []' for s in term.synonyms]
+    lines += [f'xref: {x} {{a="b"}} ! {esc(term.name)}' for x in term.xrefs]
+    lines += ["is_obsolete: true"] if term.deprecated else []
+    return "\n".join(lines)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(terms(), min_size=1, max_size=4, unique_by=lambda t: t.id))
+def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, terms_: list[Concept]) -> None:
+    path = tmp_path_factory.getbasetemp() / "round.obo"
+    path.write_text(
+        "format-version: 1.4\n\n" + "\n\n".join(map(written, terms_)) + "\n", encoding="utf-8", newline="\n"
+    )
+    records = list(read_obo(path, "x"))
+    assert [r for r in records if isinstance(r, Concept)] == terms_
+    assert not rejects(records)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes_inside_an_ontology_lose_no_other_term(tmp_path_factory: pytest.TempPathFactory, junk: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "junk.obo"
+    path.write_bytes(OBO.encode() + b"\n[Junk]\n" + junk + b"\n\n[Term]\nid: HP:7777777\nname: last\n")
+    found = concepts(list(read_obo(path, "x")))
+    assert {"HP:0001945", "HP:0012531", "HP:7777777"} <= found.keys()
