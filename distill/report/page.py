@@ -24,6 +24,7 @@ from ehr.files import atomic_path
 from ehr.series import load_series, series_by_code
 from ehr.types import Admission
 from kg.bundle import Bundle
+from kg.queries import evidence_queries
 from kg.types import Finding, PatientSubgraph
 from kg.vocabulary import Predicate
 
@@ -368,13 +369,17 @@ def _notes(
 def _other_tables(
     evidence_rows: Mapping[str, Sequence[Mapping[str, object]]],
 ) -> list[tuple[str, list[str], list[list[str]]]]:
-    """Give the rows of queries that are not about sources, as text."""
+    """Give the rows of queries that are not about sources, as text, under the question that each answers."""
+    questions = {query.name: query.question for query in evidence_queries()}
     tables = []
     for name, rows in sorted(evidence_rows.items()):
-        if rows and not ("statement" in rows[0] and "source" in rows[0]):
-            columns = list(rows[0])
-            cells = [[_cell(row.get(column)) for column in columns] for row in rows]
-            tables.append((name.replace("_", " "), [column.replace("_", " ") for column in columns], cells))
+        if not rows or ("statement" in rows[0] and "source" in rows[0]):
+            continue
+        # Where an id stands beside its name, the name is enough for a reader.
+        columns = [c for c in rows[0] if f"{c}_name" not in rows[0] and c != "statement"]
+        headings = [column.removesuffix("_name").replace("_", " ") for column in columns]
+        cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+        tables.append((questions.get(name, name.replace("_", " ")), headings, cells))
     return tables
 
 

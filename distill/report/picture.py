@@ -56,12 +56,7 @@ def shown_diseases(diseases: Sequence[DiseaseResult]) -> list[DiseaseResult]:
 
 def ranked_supports(disease: DiseaseResult, index: SupportIndex) -> list[Support]:
     """Give a disease's supports: what the diagnosis attended to first, then what retrieval ranked first."""
-    weights: dict[str, float] = {}
-    for node in disease.nodes:
-        weights[node.concept] = max(weights.get(node.concept, 0.0), node.weight)
-    supports = index.of(disease.phenotype)
-    places = {id(support): place for place, support in enumerate(supports)}
-    return sorted(supports, key=lambda s: (-weights.get(s.finding.concept, 0.0), places[id(s)]))
+    return index.of(disease.phenotype, weights={node.concept: node.weight for node in reversed(disease.nodes)})
 
 
 def _hops(steps: Sequence[Step]) -> list[list[Step]]:

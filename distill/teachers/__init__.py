@@ -85,11 +85,10 @@ class _ChatTeacher:
                 self._cache.put(key, answer)
             rationale, read = read_answer(answer, case, sheet)
             counts += read
-        reachable = {disease for disease, _ in sheet.supports}
         bare = [
             RationaleSentence("note", unexplained_sentence(case.names[d], self._seed, case.admission_id, d), disease=d)
             for d in case.diseases
-            if d not in reachable
+            if d not in sheet.supports
         ]
         note = [s for s in rationale.sentences if s.part == "note"]
         lab = [s for s in rationale.sentences if s.part == "lab"]

@@ -24,6 +24,7 @@ class Case:
         subgraph: mode ``all``.
         names: names of concepts, series and diseases by id.
         notes: section to text; only teachers that are allowed to read notes are given any.
+        weights: by disease, what a student attended to, by concept; such findings are cited first.
     """
 
     admission_id: str
@@ -32,6 +33,7 @@ class Case:
     subgraph: PatientSubgraph
     names: Mapping[str, str]
     notes: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 class GraphTeacher:
@@ -58,7 +60,8 @@ class GraphTeacher:
             written = [
                 sentence
                 for part in ("note", "lab")
-                if (sentence := self._sentence(case, index.of(disease, part), disease, part)) is not None
+                if (sentence := self._sentence(case, index.of(disease, part, case.weights.get(disease)), disease, part))
+                is not None
             ]
             if not written and self.unexplained:
                 text = unexplained_sentence(case.names[disease], self.seed, case.admission_id, disease)

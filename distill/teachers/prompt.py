@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from distill.rationale import canonical_sentence, named_diseases, normalise_name, parse_output, verify
+from distill.rationale import canonical_sentence, parse_output, verify
 from distill.teachers.graph import Case
+from distill.teachers.grounding import ground
 from distill.teachers.sentences import describe_finding
 from distill.teachers.support import SupportIndex, part_of
 from distill.types import Rationale, RationaleSentence
@@ -57,14 +58,16 @@ class Sheet:
     Attributes:
         text: the question.
         findings, relations, diseases: key to concept id, statement id and phenotype id.
-        supports: per phenotype and part, the concepts that may be cited, with the statements that lead there.
+        supports: phenotypes for which there is anything to cite.
+        index: what supports each phenotype.
     """
 
     text: str
     findings: Mapping[str, Finding]
     relations: Mapping[str, str]
     diseases: Mapping[str, str]
-    supports: Mapping[tuple[str, str], Mapping[str, tuple[str, ...]]]
+    supports: frozenset[str]
+    index: SupportIndex
 
 
 def write_sheet(case: Case) -> Sheet:
@@ -72,7 +75,7 @@ def write_sheet(case: Case) -> Sheet:
     index = SupportIndex(case.subgraph, case.findings)
     findings: dict[str, Finding] = {}
     relations: dict[str, str] = {}
-    supports: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {}
+    supported: set[str] = set()
     told: dict[str, str] = {}
     by_finding: dict[tuple[str, str], str] = {}
     by_statement: dict[str, str] = {}
@@ -89,7 +92,7 @@ def write_sheet(case: Case) -> Sheet:
                     told[name] = f"{case.names.get(subject, subject)} {_VERBS[step.predicate]} " + case.names.get(
                         target, target
                     )
-                supports.setdefault((disease, part), {})[concept] = support.statements
+                supported.add(disease)
     diseases = {f"D{n}": disease for n, disease in enumerate(case.diseases, 1)}
     lines = [_TASK, "", "Diagnoses:", *(f"{key}: {case.names[disease]}" for key, disease in diseases.items())]
     lines += ["", "Findings:"]
@@ -97,7 +100,7 @@ def write_sheet(case: Case) -> Sheet:
     lines += ["", "Relations:", *([f"{key}: {text}" for key, text in told.items()] or ["none"])]
     for section, text in sorted(case.notes.items()):
         lines += ["", f"Note, {section.replace('_', ' ')}:", text]
-    return Sheet("\n".join(lines), findings, relations, diseases, supports)
+    return Sheet("\n".join(lines), findings, relations, diseases, frozenset(supported), index)
 
 
 def messages(sheet: Sheet) -> list[dict[str, str]]:
@@ -149,26 +152,12 @@ def _from_json(items: list[dict[str, object]], sheet: Sheet, counts: Counter[str
 
 def _from_text(answer: str, case: Case, sheet: Sheet, counts: Counter[str]) -> Iterator[RationaleSentence]:
     """Ground plain sentences: the disease and the findings that they name give the evidence ids."""
-    labels = {disease: case.names[disease] for disease in case.diseases}
-    for sentence in parse_output(answer, labels).sentences:
-        diseases = named_diseases(sentence.text, labels)
-        words = f" {normalise_name(sentence.text)} "
-        cited: dict[str, tuple[str, ...]] = {}
-        if len(diseases) == 1:
-            for part in ("note", "lab"):
-                for concept, statements in sheet.supports.get((diseases[0], part), {}).items():
-                    if part == sentence.part and f" {normalise_name(case.names.get(concept, concept))} " in words:
-                        cited[concept] = statements
-        if not cited:
+    for sentence in parse_output(answer, {disease: case.names[disease] for disease in case.diseases}).sentences:
+        grounded = ground(sentence, case, sheet.index)
+        if grounded is None:
             counts["dropped_unreadable"] += 1
-            continue
-        yield RationaleSentence(
-            part=sentence.part,
-            text=sentence.text,
-            findings=tuple(cited),
-            statements=tuple(dict.fromkeys(s for statements in cited.values() for s in statements)),
-            disease=diseases[0],
-        )
+        else:
+            yield grounded
 
 
 def read_answer(answer: str, case: Case, sheet: Sheet) -> tuple[Rationale, Counter[str]]:

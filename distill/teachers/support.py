@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -182,10 +182,22 @@ class SupportIndex:
             ):
                 self._keep(Support(finding, path.candidate, _kind(steps), tuple(steps), path.score))
 
-    def of(self, disease: str, part: str | None = None) -> list[Support]:
-        """Give the supports of ``disease``, strongest first, one a finding's concept and part."""
+    def of(self, disease: str, part: str | None = None, weights: Mapping[str, float] | None = None) -> list[Support]:
+        """Give the supports of a disease, one a finding's concept and part.
+
+        Args:
+            disease: phenotype id.
+            part: ``note`` or ``lab`` alone.
+            weights: attention by concept; attended findings then stand first, heaviest first.
+
+        Returns:
+            Strongest first; equal ones in the order of their concepts' ids.
+        """
         found = (s for s in self._best.get(disease, {}).values() if part is None or part_of(s.finding) == part)
-        return sorted(found, key=self._rank)
+        ranked = sorted(found, key=self._rank)
+        if weights:
+            ranked.sort(key=lambda support: -weights.get(support.finding.concept, 0.0))
+        return ranked
 
     def _rank(self, support: Support) -> tuple[bool, float, str, str]:
         # What retrieval ranked by itself (typed, hubs damped) goes before what only the walk found.
