@@ -167,6 +167,8 @@ def gradient_boosting(features: Features, truth: Bools, *, name: str, seed: int 
         For each other set log-odds of shape ``(m, k)``; the training prevalence for a label with one class only.
     """
     scores = tuple(np.zeros((len(other), truth.shape[1])) for other in features.others)
+    # a column that is empty or constant in training splits nothing, and the binning refuses it
+    kept = np.array([len(np.unique(column[~np.isnan(column)])) > 1 for column in features.train.T], dtype=bool)
     # one thread: on small tables more threads only wait for each other, and results stay the same on every machine
     with threadpool_limits(1), bar(name, truth.shape[1]) as advance:
         for k in range(truth.shape[1]):
@@ -180,8 +182,8 @@ def gradient_boosting(features: Features, truth: Bools, *, name: str, seed: int 
                     max_iter=100, learning_rate=0.08, max_leaf_nodes=8, max_bins=63, min_samples_leaf=10,
                     early_stopping=False, random_state=seed,
                 )  # fmt: skip
-                machine.fit(features.train, truth[:, k])
+                machine.fit(features.train[:, kept], truth[:, k])
                 for score, other in zip(scores, features.others, strict=True):
-                    score[:, k] = machine.decision_function(other)
+                    score[:, k] = machine.decision_function(other[:, kept])
             advance()
     return scores
