@@ -12,13 +12,11 @@ import numpy as np
 
 from ehr.errors import InputError
 from kg.retrieve.core import permuted_objects
-from kg.retrieve.evidence import EvidenceIndex, Triple
+from kg.retrieve.evidence import MEASURES, EvidenceIndex, Triple
 from kg.retrieve.paths import best_paths, evidence_paths, evidence_score
 from kg.retrieve.seeds import Start
 from kg.types import Edge, PatientSubgraph, statement_id
-from kg.vocabulary import Category, Predicate
-
-_MEASURES = {Predicate.HAS_HIGH_MEASUREMENT: "high", Predicate.HAS_LOW_MEASUREMENT: "low"}
+from kg.vocabulary import Category
 
 
 def rewire(subgraph: PatientSubgraph, seed: int) -> PatientSubgraph:
@@ -53,8 +51,8 @@ def _with_paths(subgraph: PatientSubgraph) -> PatientSubgraph:
     candidates = [n for n, c in zip(nodes, subgraph.categories, strict=True) if c is Category.DISEASE]
     directions: dict[str, set[str]] = {}
     for triple in triples:
-        if triple.predicate in _MEASURES:
-            directions.setdefault(triple.object, set()).add(_MEASURES[triple.predicate])
+        if triple.predicate in MEASURES:
+            directions.setdefault(triple.object, set()).add(MEASURES[triple.predicate])
     starts = [Start(seed, frozenset(directions.get(seed.concept, ()))) for seed in subgraph.seeds]
     paths = best_paths(evidence_paths(starts, EvidenceIndex(triples, candidates)))
     evidence = evidence_score(paths)

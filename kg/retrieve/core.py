@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kg.retrieve.evidence import Triple
+from kg.retrieve.evidence import INDICATES, MEASURES, Triple
 from kg.retrieve.pagerank import transition
 from kg.retrieve.snapshot import CATEGORIES, PREDICATES, Snapshot
 from kg.types import statement_id
@@ -39,6 +40,16 @@ _HUB = 0.5
 _KEPT = frozenset((Category.PHENOTYPE, Category.MEASUREMENT, Category.DRUG, Category.PROCEDURE, Category.EXPOSURE))
 
 
+class Step(NamedTuple):
+    """A statement seen from its subject; ``measure`` is the (series, direction) that it speaks of, if any."""
+
+    target: int
+    predicate: Predicate
+    statement: str
+    weight: float
+    measure: tuple[int, str] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Core:
     """The walked concepts and statements, with local indices.
@@ -49,7 +60,7 @@ class Core:
         categories: length ``n``.
         information: information content in [0, 1], shape ``(n,)``.
         triples: statements among them.
-        outgoing: by subject's index: (object's index, predicate, statement, weight).
+        outgoing: statements by subject's index.
         transposed, dangling: for personalised PageRank.
         candidates: ids of the candidate diseases, sorted, whether or not the bundle has them.
     """
@@ -59,7 +70,7 @@ class Core:
     categories: tuple[Category, ...]
     information: NDArray[np.float64]
     triples: tuple[Triple, ...]
-    outgoing: Mapping[int, list[tuple[int, Predicate, str, float]]]
+    outgoing: Mapping[int, list[Step]]
     transposed: sparse.csr_matrix
     dangling: NDArray[np.bool_]
     candidates: tuple[str, ...]
@@ -97,9 +108,9 @@ def make_core(snapshot: Snapshot, candidates: Iterable[str], *, rewired_seed: in
     places = {ids[i]: i for i in np.flatnonzero(keep)}
     known = tuple(sorted(places.keys() | set(wanted)))
     place = {identifier: index for index, identifier in enumerate(known)}
-    outgoing: dict[int, list[tuple[int, Predicate, str, float]]] = {}
+    outgoing: dict[int, list[Step]] = {}
     for t in triples:
-        outgoing.setdefault(place[t.subject], []).append((place[t.object], t.predicate, t.statement, t.weight))
+        outgoing.setdefault(place[t.subject], []).append(_step(t, place))
     transposed, dangling = transition(_adjacency(triples, place))
     return Core(
         ids=known,
@@ -114,6 +125,15 @@ def make_core(snapshot: Snapshot, candidates: Iterable[str], *, rewired_seed: in
         dangling=dangling,
         candidates=tuple(wanted),
     )
+
+
+def _step(triple: Triple, place: Mapping[str, int]) -> Step:
+    measure = None
+    if triple.predicate in MEASURES:
+        measure = (place[triple.object], MEASURES[triple.predicate])
+    elif triple.predicate in INDICATES:
+        measure = (place[triple.subject], INDICATES[triple.predicate])
+    return Step(place[triple.object], triple.predicate, triple.statement, triple.weight, measure)
 
 
 def _adjacency(triples: Iterable[Triple], place: Mapping[str, int]) -> sparse.csr_matrix:

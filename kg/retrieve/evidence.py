@@ -70,8 +70,8 @@ class Triple:
 
 _BY_OBJECT = (Predicate.HAS_PHENOTYPE, Predicate.HAS_COMPLICATION)
 _BY_SUBJECT = (Predicate.PREDISPOSES_TO, Predicate.TREATS)
-_MEASURES = {Predicate.HAS_HIGH_MEASUREMENT: "high", Predicate.HAS_LOW_MEASUREMENT: "low"}
-_INDICATES = {Predicate.HIGH_INDICATES: "high", Predicate.LOW_INDICATES: "low"}
+MEASURES = {Predicate.HAS_HIGH_MEASUREMENT: "high", Predicate.HAS_LOW_MEASUREMENT: "low"}
+INDICATES = {Predicate.HIGH_INDICATES: "high", Predicate.LOW_INDICATES: "low"}
 
 
 class EvidenceIndex:
@@ -125,11 +125,11 @@ class EvidenceIndex:
             for one, other in ((subject, object_), (object_, subject)):
                 if one in self.candidates:
                     self._about[predicate].setdefault(other, []).append(Link(one, weight, statement))
-        elif predicate in _MEASURES and subject in self.candidates:
-            key = (object_, _MEASURES[predicate])
+        elif predicate in MEASURES and subject in self.candidates:
+            key = (object_, MEASURES[predicate])
             self._measured.setdefault(key, []).append(Link(subject, weight, statement))
-        elif predicate in _INDICATES:
-            entry = (Link(subject, weight, statement), _INDICATES[predicate])
+        elif predicate in INDICATES:
+            entry = (Link(subject, weight, statement), INDICATES[predicate])
             self._indicated.setdefault(object_, []).append(entry)
 
     @property

@@ -17,20 +17,19 @@ from kg.retrieve.paths import best_paths, evidence_paths, evidence_score
 from kg.retrieve.seeds import LAB_ORIGINS, MODES, Start, measured_directions, seeds_of
 from kg.retrieve.snapshot import load_snapshot
 from kg.types import Edge, EvidencePath, Finding, PatientSubgraph, Seed
-from kg.vocabulary import Category, Predicate
+from kg.vocabulary import Category
 
 if TYPE_CHECKING:
     from kg.bundle import Bundle
 
-DAMPING = 0.6
+DAMPING = 0.5
 """Of the random walk: a patient's neighbourhood, not the whole ontology."""
-_ITERATIONS = 48
+_ITERATIONS = 24
+_FAINT = 1e-7
 _KEPT_RANKS = 256
 _CACHED_SEEDS = 8_000
 _SHARES = {"present": 0.38, "denied": 0.1}
 _FILL = {Category.PHENOTYPE: 64, Category.DRUG: 4, Category.PROCEDURE: 3, Category.EXPOSURE: 4}
-_HIGH = (Predicate.HAS_HIGH_MEASUREMENT, Predicate.HIGH_INDICATES)
-_LOW = (Predicate.HAS_LOW_MEASUREMENT, Predicate.LOW_INDICATES)
 
 
 class Retriever:
@@ -57,7 +56,7 @@ class Retriever:
         information = dict(zip(self.core.ids, self.core.information.tolist(), strict=True))
         self.index = EvidenceIndex(self.core.triples, self.core.candidates, information)
         self.nodes = nodes
-        self._stated = frozenset(self.core.place[concept] for concept in self.index.stated)
+        self._stated = np.array(sorted(self.core.place[concept] for concept in self.index.stated), dtype=np.int64)
         self._tie = np.random.default_rng(seed).permutation(len(self.core.ids))
         self._ranks: dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
 
@@ -100,22 +99,20 @@ class Retriever:
             )
             for column, concept in enumerate(batch):
                 values = np.round(ranks[:, column], 10)
-                order = np.lexsort((self._tie, -values))[:_KEPT_RANKS]
-                order = order[values[order] > 0]
+                near = np.flatnonzero(values > _FAINT)
+                order = near[np.lexsort((self._tie[near], -values[near]))][:_KEPT_RANKS]
                 self._ranks[concept] = (order, values[order])
 
-    def _walk(self, starts: Iterable[Start]) -> dict[int, float]:
-        """Add up the walks from all seeds, by weight."""
-        total = sum(start.seed.weight for start in starts)
-        scores: dict[int, float] = {}
-        for start in starts:
-            if start.seed.weight <= 0:
-                continue
-            share = start.seed.weight / total
-            order, values = self._ranks[start.seed.concept]
-            for place, value in zip(order.tolist(), values.tolist(), strict=True):
-                scores[place] = scores.get(place, 0.0) + share * value
-        return scores
+    def _walk(self, starts: Iterable[Start]) -> NDArray[np.float64]:
+        """Add up the walks from all seeds, by weight; shape ``(concepts,)``."""
+        sources = [start.seed for start in starts if start.seed.weight > 0]
+        if not sources:
+            return np.zeros(len(self.core.ids))
+        total = sum(seed.weight for seed in sources)
+        held = [self._ranks[seed.concept] for seed in sources]
+        places = np.concatenate([order for order, _ in held])
+        values = np.concatenate([v * (s.weight / total) for s, (_, v) in zip(sources, held, strict=True)])
+        return np.round(np.bincount(places, weights=values, minlength=len(self.core.ids)), 9)
 
     def _subgraph(
         self, admission_id: str, findings: Sequence[Finding], mode: str, starts: list[Start]
@@ -151,7 +148,7 @@ class Retriever:
     def _information(self, concept: str) -> float:
         return float(self.core.information[self.core.place[concept]])
 
-    def _choose(self, seeds: Iterable[Seed], paths: Iterable[EvidencePath], walk: Mapping[int, float]) -> list[int]:
+    def _choose(self, seeds: Iterable[Seed], paths: Iterable[EvidencePath], walk: NDArray[np.float64]) -> list[int]:
         """Choose nodes: candidates, seeds, what lies on the best paths, then what the walk visits most.
 
         Free places go only to concepts that a statement about a candidate names: what the likely diseases would show.
@@ -162,16 +159,18 @@ class Retriever:
             if len(chosen) < self.nodes:
                 chosen.setdefault(place[seed.concept])
         for path in paths:
-            new = [place[node] for node in path.nodes if place[node] not in chosen]
-            if len(chosen) + len(new) <= self.nodes:
-                chosen.update(dict.fromkeys(new))
+            if len(path.nodes) > 2:  # seed and candidate are in
+                new = [place[node] for node in path.nodes if place[node] not in chosen]
+                if len(chosen) + len(new) <= self.nodes:
+                    chosen.update(dict.fromkeys(new))
         left = dict(_FILL)
-        order = sorted(walk, key=lambda p: (-round(walk[p], 9), int(self._tie[p])))
-        for node in order:
-            if len(chosen) >= self.nodes:
+        visited = walk[self._stated]
+        for position in np.lexsort((self._tie[self._stated], -visited)).tolist():
+            if len(chosen) >= self.nodes or visited[position] == 0:
                 break
+            node = int(self._stated[position])
             category = self.core.categories[node]
-            if node not in chosen and node in self._stated and left.get(category, 0) > 0:
+            if node not in chosen and left.get(category, 0) > 0:
                 left[category] -= 1
                 chosen[node] = None
         return list(chosen)
@@ -186,29 +185,34 @@ class Retriever:
         """
         local = {node: index for index, node in enumerate(chosen)}
         on_path = {statement for path in paths for statement in path.statements}
-        edges = []
-        for node in chosen:
-            for target, predicate, statement, weight in self.core.outgoing.get(node, ()):
-                if target not in local:
-                    continue
-                if predicate in _HIGH or predicate in _LOW:
-                    series = node if predicate in (Predicate.HIGH_INDICATES, Predicate.LOW_INDICATES) else target
-                    told = "high" if predicate in _HIGH else "low"
-                    if told not in directions.get(self.core.ids[series], ()) and statement not in on_path:
-                        continue
-                edges.append(Edge(local[node], local[target], predicate, statement, weight))
-        return tuple(sorted(edges, key=lambda e: (e.source, e.target, e.predicate.value, e.statement)))
+        measured = {
+            (place, direction)
+            for code, told in directions.items()
+            if (place := self.core.place.get(code)) is not None
+            for direction in told
+        }
+        edges: list[Edge] = []
+        for index, node in enumerate(chosen):
+            found = [step for step in self.core.outgoing.get(node, ()) if step.target in local]
+            found.sort(key=lambda step: (local[step.target], step.statement))
+            edges.extend(
+                Edge(index, local[step.target], step.predicate, step.statement, step.weight)
+                for step in found
+                if step.measure is None or step.measure in measured or step.statement in on_path
+            )
+        return tuple(edges)
 
-    def _scores(self, chosen: list[int], walk: Mapping[int, float], paths: Iterable[EvidencePath]) -> tuple[float, ...]:
+    def _scores(self, chosen: list[int], walk: NDArray[np.float64], paths: Iterable[EvidencePath]) -> tuple[float, ...]:
         """Score nodes in [0, 1]: candidates by their evidence, others by the walk, relative to its highest."""
         evidence = evidence_score(paths)
         candidates = frozenset(self.core.candidates)
-        top = max((walk.get(node, 0.0) for node in chosen if self.core.ids[node] not in candidates), default=0.0)
+        visited = dict(zip(chosen, walk[chosen].tolist(), strict=True))
+        top = max((value for node, value in visited.items() if self.core.ids[node] not in candidates), default=0.0)
         scores = []
         for node in chosen:
             identifier = self.core.ids[node]
             if identifier in candidates:
                 scores.append(evidence.get(identifier, 0.0))
             else:
-                scores.append(round(walk.get(node, 0.0) / top, 6) if top > 0 else 0.0)
+                scores.append(round(visited[node] / top, 6) if top > 0 else 0.0)
         return tuple(scores)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from kg.types import Edge, EvidencePath, PatientSubgraph, Seed
 from kg.vocabulary import Category, Predicate
@@ -28,6 +31,12 @@ _PATH: _Fields = {
     "statements": pl.List(pl.String),
     "score": pl.Float64,
 }
+_TEXTS = ("origins", "nodes", "statements")
+_NUMBERS = {"weight": pa.float64(), "score": pa.float64(), "source": pa.int32(), "target": pa.int32()}
+_ARROW = {
+    field: pa.list_(pa.string()) if field in _TEXTS else _NUMBERS.get(field, pa.string())
+    for field in (*_SEED, *_EDGE, *_PATH)
+}
 SCHEMA: dict[str, pl.DataType] = {
     "admission_id": pl.String(),
     "mode": pl.String(),
@@ -42,29 +51,15 @@ SCHEMA: dict[str, pl.DataType] = {
 
 
 def _structs(rows: Sequence[Sequence[Any]], fields: _Fields, name: str) -> pl.Series:
-    """Build a column of lists of structs from flat columns, which is far faster than from dictionaries."""
-    flat = pl.DataFrame(
-        {
-            field: pl.Series(field, [_plain(getattr(item, field)) for row in rows for item in row], dtype=kind)
-            for field, kind in fields.items()
-        }
-    )
-    lengths = [len(row) for row in rows]
-    owner = pl.Series("row", [i for i, size in enumerate(lengths) for _ in range(size)], dtype=pl.Int64)
-    grouped = (
-        flat.select(pl.struct(pl.all()).alias(name))
-        .with_columns(owner)
-        .group_by("row", maintain_order=True)
-        .agg(pl.col(name))
-    )
-    every = pl.DataFrame({"row": pl.Series(range(len(rows)), dtype=pl.Int64)})
-    column = every.join(grouped, on="row", how="left", maintain_order="left")[name]
-    return column.fill_null(pl.Series([[]], dtype=column.dtype)) if column.null_count() else column
+    """Build a column of lists of structs from flat arrays, which is far faster than from dictionaries."""
+    items = [item for row in rows for item in row]
+    arrays = [pa.array([_plain(value) for value in map(attrgetter(field), items)], _ARROW[field]) for field in fields]
+    offsets = np.cumsum([0, *(len(row) for row in rows)], dtype=np.int32)
+    structs = pa.StructArray.from_arrays(arrays, names=list(fields))
+    return pl.Series(name, pa.ListArray.from_arrays(pa.array(offsets), structs))
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return list(value)
     return value.value if isinstance(value, Predicate) else value
 
 
