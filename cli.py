@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from rich.console import Console
@@ -223,10 +223,9 @@ def kg_diff(
     quiet: Quiet = False,
 ) -> None:
     """Compare two bundles: added, removed, changed, obsoleted."""
-    from kg.bundle import Bundle
-    from kg.diff import diff
+    from kg.explore import diff_bundles
 
-    emit(diff(Bundle.open(old), Bundle.open(new)).rows(), how)
+    emit(diff_bundles(old, new), how)
 
 
 @kg_app.command("validate")
@@ -236,10 +235,9 @@ def kg_validate(
     quiet: Quiet = False,
 ) -> None:
     """Check a bundle: schema, ids, references, hash; exit code 1 where something is wrong."""
-    from kg.bundle import Bundle
-    from kg.validate import validate
+    from kg.explore import problems_of
 
-    problems = validate(Bundle.open(bundle))
+    problems = problems_of(bundle)
     emit(problems, how)
     raise typer.Exit(1 if problems else 0)
 
@@ -305,7 +303,9 @@ def ehr_ingest(
     out: Annotated[Path, typer.Option("--out", help="Cohort directory.")],
     layout: Annotated[str, typer.Option(help="auto or mimic-iv.")] = "auto",
     splits: Annotated[Path | None, typer.Option(help="CSV with subject_id,split.")] = None,
-    note_policy: Annotated[str, typer.Option(help="admission, or paper (brief hospital course).")] = "admission",
+    note_policy: Annotated[
+        Literal["admission", "paper"], typer.Option(help="What is kept of a note; paper: the brief hospital course.")
+    ] = "admission",
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -416,10 +416,11 @@ def distill_diagnose(
     quiet: Quiet = False,
 ) -> None:
     """Diagnose one admission, or a whole cohort: diseases, rationale, evidence."""
-    from distill.jobs import diagnose_directory
+    from distill.bedside import diagnose_directory
 
+    chosen = [admission] if admission else None
     result = diagnose_directory(
-        run, admission=admission, cohort=cohort, input_file=input_file, bundle=bundle, store=store, write=write
+        run, admissions=chosen, cohort=cohort, input_file=input_file, bundle=bundle, store=store, write=write
     )
     if how is Format.TABLE:
         for title, rows in result.tables():
@@ -441,7 +442,7 @@ def report(
     quiet: Quiet = False,
 ) -> None:
     """Write one self-contained HTML report of a diagnosis."""
-    from distill.jobs import report_admission
+    from distill.bedside import report_admission
 
     report_admission(run, admission, out, store=store, include_text=include_text)
 
@@ -450,6 +451,7 @@ def report(
 def demo(
     admissions: Annotated[int, typer.Option(help="Simulated admissions.")] = 2000,
     mimic_iv: Annotated[Path | None, typer.Option("--mimic-iv", metavar="DIR", help="Real tables instead.")] = None,
+    init: Annotated[Path | None, typer.Option(help="With --mimic-iv: a run to start every fold from.")] = None,
     store: Annotated[str | None, typer.Option(help="Also put graph and diagnoses into this store.")] = None,
     out: Annotated[Path, typer.Option(help="Directory for everything.")] = Path("demo"),
     seed: Seed = 7,
@@ -458,7 +460,7 @@ def demo(
     """Run the main job end to end: graph, patients, subgraphs, distillation, evaluation, one diagnosis."""
     from distill.demo import run_demo
 
-    emit(run_demo(out, admissions=admissions, mimic_iv=mimic_iv, store=store, seed=seed), Format.TABLE)
+    emit(run_demo(out, admissions=admissions, mimic_iv=mimic_iv, init=init, store=store, seed=seed), Format.TABLE)
 
 
 def _fail(message: str, code: int) -> NoReturn:

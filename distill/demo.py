@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from distill.bedside import diagnose_directory, report_admission
 from distill.config import RunConfig
 from distill.crossval import cross_validate
-from distill.jobs import configure, diagnose_directory, evaluate_directory, report_admission
+from distill.jobs import configure, evaluate_directory
 from distill.overlap import overlap_of, simulate_with_graph
 from distill.run import Run, run
 from distill.teachers import teach
@@ -20,7 +21,7 @@ from ehr.errors import InputError
 from ehr.files import read_json, write_json
 from ehr.ingest import ingest, open_hospital
 from ehr.progress import say
-from ehr.simulator import MIN_ADMISSIONS
+from ehr.simulator.simulate import LEAST_ADMISSIONS
 from kg.bundle import Bundle
 from kg.link import link_cohort
 from kg.load import build_and_load
@@ -100,8 +101,8 @@ def run_demo(
         InputError: before anything is written, where the directory is no MIMIC-IV, the store does not answer or too few
             admissions are asked for; else see the steps' own functions.
     """
-    if mimic_iv is None and admissions < MIN_ADMISSIONS:
-        raise InputError(f"{admissions} admissions are too few", remedy=f"--admissions {MIN_ADMISSIONS} or more")
+    if mimic_iv is None and admissions < LEAST_ADMISSIONS:
+        raise InputError(f"{admissions} admissions are too few", remedy=f"--admissions {LEAST_ADMISSIONS} or more")
     if mimic_iv is not None:
         open_hospital(mimic_iv, "mimic-iv")
     if init is not None:
@@ -133,7 +134,7 @@ def run_demo(
     return rows
 
 
-def _short(rows: Sequence[Row]) -> list[str]:
+def _short(rows: Sequence[Mapping[str, object]]) -> list[str]:
     """One line a source of the build's table: concepts and statements."""
     sums: dict[str, dict[str, int]] = {}
     for row in rows:

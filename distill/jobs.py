@@ -1,4 +1,4 @@
-"""What the ``distill`` commands do with directories: open, call, give rows to print."""
+"""What ``distill run`` and ``distill evaluate`` do with directories: open, call, give rows to print."""
 
 from __future__ import annotations
 

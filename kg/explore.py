@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -16,12 +16,14 @@ from ehr.cohort import Cohort
 from ehr.errors import InputError
 from ehr.progress import say
 from kg.bundle import Bundle
+from kg.diff import diff
 from kg.link import link_cohort, link_text
 from kg.queries import evidence_queries, run_evidence
 from kg.readers.curies import normalise
 from kg.retrieve import explain_admission, retrieve_cohort
 from kg.search import ConceptIndex
 from kg.stores import GraphStore, open_store
+from kg.validate import validate
 
 Row = dict[str, object]
 
@@ -251,3 +253,13 @@ def retrieve_directory(
         pl.col("paths").list.len().mean().alias("paths"),
     )
     return sizes.sort("mode").to_dicts()
+
+
+def diff_bundles(old: Path, new: Path) -> list[Row]:
+    """List the differences of two bundles."""
+    return [asdict(change) for change in diff(old, new).changes]
+
+
+def problems_of(bundle: Path) -> list[Row]:
+    """List what is wrong with a bundle; empty for a sound one."""
+    return [asdict(problem) for problem in validate(bundle)]
