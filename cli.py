@@ -109,9 +109,6 @@ def _pairs(values: list[str] | None) -> dict[str, object]:
     return result
 
 
-# --- kg -------------------------------------------------------------------------------------------------------------
-
-
 @kg_app.command("build")
 def kg_build(
     source: Annotated[
@@ -277,9 +274,6 @@ def kg_retrieve(
     emit(retrieve_directory(cohort, bundle, nodes=nodes, seed=seed, explain=explain), how)
 
 
-# --- ehr ------------------------------------------------------------------------------------------------------------
-
-
 @ehr_app.command("simulate")
 def ehr_simulate(
     out: Annotated[Path, typer.Option("--out", help="Directory for MIMIC-IV's files.")],
@@ -322,9 +316,6 @@ def ehr_describe(cohort: CohortDir, how: OutputFormat = Format.TABLE, quiet: Qui
     from ehr.describe import describe
 
     emit(describe(Cohort.open(cohort)), how)
-
-
-# --- distill --------------------------------------------------------------------------------------------------------
 
 
 @distill_app.command("teach")
@@ -427,9 +418,6 @@ def distill_diagnose(
             emit(rows, how, title=title)
     else:
         emit(result.rows(), how)
-
-
-# --- clinragen ------------------------------------------------------------------------------------------------------
 
 
 @app.command("report")
