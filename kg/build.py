@@ -166,10 +166,13 @@ def _read_all(sources: Sequence[Source], *, keep_going: bool) -> tuple[dict[str,
         collector = Collector(source.name)
         try:
             with bar(f"reading {source.name}") as advance:
-                for count, record in enumerate(FORMATS[source.format](source, context), start=1):
+                count = 0
+                for record in FORMATS[source.format](source, context):
                     collector.add(record)
+                    count += 1
                     if count % _STEP == 0:
                         advance(_STEP)
+                advance(count % _STEP)
         except InputError as error:
             if not keep_going:
                 raise

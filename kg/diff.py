@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass
 
 import polars as pl
 
@@ -41,6 +40,10 @@ class BundleDiff:
     same: bool
     changes: tuple[Change, ...]
 
+    def rows(self) -> list[dict[str, str]]:
+        """Give one row a change."""
+        return [asdict(change) for change in self.changes]
+
     def summary(self) -> list[dict[str, str | int]]:
         """Count the changes by table, kind and source."""
         counts: dict[tuple[str, str, str], int] = {}
@@ -50,15 +53,11 @@ class BundleDiff:
         return [{"table": t, "kind": k, "source": s, "count": n} for (t, k, s), n in sorted(counts.items())]
 
 
-def diff(old: Path, new: Path) -> BundleDiff:
+def diff(before: Bundle, after: Bundle) -> BundleDiff:
     """Compare two bundles by content.
 
     A statement counts as changed where its weight, its sources or its evidence changed; its triple is its identity.
-
-    Raises:
-        InputError: where one of them is no bundle.
     """
-    before, after = Bundle.open(old), Bundle.open(new)
     changes = _source_changes(before, after)
     if before.hash != after.hash:
         changes += _concept_changes(before, after) + _statement_changes(before, after)

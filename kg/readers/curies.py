@@ -48,7 +48,7 @@ _ALIASES = {
     "ENTREZGENE": "NCBIGENE",
 }
 
-_DATED = re.compile(r"(SNOMEDCT_US|SNOMEDCT|ICD10CM|ICD9CM|MEDDRA|UMLS)_\d{4}(_\d\d){1,2}")
+_DATED = re.compile(r"(SNOMEDCT_US|SNOMEDCT|ICD10CM|ICD9CM|MEDDRA|UMLS)_\d{4}(_\d\d){0,2}")
 
 _IRI_HEADS = (
     ("http://purl.obolibrary.org/obo/", ""),

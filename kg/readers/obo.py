@@ -78,7 +78,7 @@ class _Reader:
         version = date = licence = ""
         for clause in stanza.clauses:
             if clause.tag == "data-version":
-                version = clause.value.rpartition("releases/")[2].removesuffix(".owl")
+                version = clause.value.rpartition("releases/")[2].partition("/")[0]
             elif clause.tag == "date":
                 date = clause.value
             elif clause.tag == "synonymtypedef":

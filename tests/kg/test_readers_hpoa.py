@@ -134,7 +134,9 @@ row = st.tuples(
 
 @settings(max_examples=100, deadline=None)
 @given(rows=st.lists(row, max_size=8), old=st.booleans())
-def test_every_row_comes_back(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple], old: bool) -> None:  # type: ignore[type-arg]
+def test_every_row_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str, str, list[str], str, str]], old: bool
+) -> None:
     head = "#" + OLD.replace(" ", "\t") if old else NEW.replace(" ", "\t")
     body = [
         "\t".join([d, n, q, h, ";".join(p), "PCS", "", f, "", "", a, "HPO:x[2020-01-01]"])

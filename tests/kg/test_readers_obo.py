@@ -50,6 +50,14 @@ def test_reads_terms_with_all_their_parts(tmp_path: Path) -> None:
     assert not rejects(records)
 
 
+@pytest.mark.parametrize(
+    ("written", "version"),
+    [("hp/releases/2025-01-16", "2025-01-16"), ("releases/2026-07-30/symp.obo", "2026-07-30"), ("4.2", "4.2")],
+)
+def test_version_of_the_release(tmp_path: Path, written: str, version: str) -> None:
+    assert read(tmp_path, OBO.replace("hp/releases/2025-01-16", written))[0] == Header(version, "")
+
+
 def test_mappings_name_former_ids_and_vocabularies_but_no_citations(tmp_path: Path) -> None:
     mappings = {(m.subject, m.predicate, m.object) for m in read(tmp_path, OBO) if isinstance(m, Mapping)}
     assert ("HP:0009999", "IAO:0100001", "HP:0001945") in mappings

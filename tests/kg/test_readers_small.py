@@ -31,6 +31,7 @@ from kg.vocabulary import Category
         ("MSH:D004194", "MESH:D004194"),
         ("SNOMEDCT_US_2016_03_01:33176006", "SNOMEDCT_US:33176006"),
         ("http://snomed.info/id/33176006", "SNOMEDCT_US:33176006"),
+        ("ICD9CM_2005:584", "ICD9CM:584"),
         ("SCTID:33176006", "SNOMEDCT_US:33176006"),
         ("ICD-10-CM:n179", "ICD10CM:N17.9"),
         ("ICD10CM:N17.9", "ICD10CM:N17.9"),

@@ -8,7 +8,9 @@ import polars as pl
 import pytest
 
 from kg.build import build
-from kg.diff import diff
+from kg.bundle import Bundle
+from kg.diff import BundleDiff
+from kg.diff import diff as diff_bundles
 from kg.validate import validate
 from tests.kg.tiny_sources import BRIDGE, HPOA, OBO, build_tiny
 
@@ -17,6 +19,10 @@ def spoil(path: Path, table: str, change: Callable[[pl.DataFrame], pl.DataFrame]
     file = path / f"{table}.parquet"
     frame = change(pl.read_parquet(file))
     frame.write_parquet(file)
+
+
+def diff(old: Path, new: Path) -> BundleDiff:
+    return diff_bundles(Bundle.open(old), Bundle.open(new))
 
 
 FIRST = pl.int_range(pl.len()) == 0
@@ -54,7 +60,7 @@ def test_each_fault_is_found(
 ) -> None:
     _, path, _ = build_tiny(tmp_path)
     spoil(path, table, change)
-    problems = {problem.what for problem in validate(path)}
+    problems = {problem["what"] for problem in validate(Bundle.open(path))}
     assert what in problems
     assert "hash is not that of the content" in problems
     assert "a file is not byte for byte the one that was built" in problems
@@ -66,7 +72,7 @@ def test_a_manifest_that_lies_is_found(tmp_path: Path) -> None:
     manifest["tables"]["concepts"]["rows"] += 1
     manifest["hash"] = "0" * 64
     (path / "manifest.json").write_text(json.dumps(manifest))
-    whats = [problem.what for problem in validate(path)]
+    whats = [problem["what"] for problem in validate(Bundle.open(path))]
     assert any("the manifest says otherwise" in what for what in whats)
     assert "hash is not that of the content" in whats
 
@@ -104,4 +110,5 @@ def test_what_changed_between_two_versions(tmp_path: Path) -> None:
     }
     back = diff(tmp_path / "new", path)
     assert len([c for c in back.changes if c.kind == "removed"]) == len([c for c in found.changes if c.kind == "added"])
+    assert [row["id"] for row in found.rows()] == [c.id for c in found.changes]
     assert sum(int(row["count"]) for row in found.summary()) == len(found.changes)

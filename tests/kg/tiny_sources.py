@@ -83,7 +83,8 @@ ICD = """<?xml version="1.0" encoding="utf-8"?>
     <inclusionTerm><note>Acute tubular necrosis</note><note>Renal tubular necrosis</note></inclusionTerm></diag>
    <diag><name>N17.9</name><desc>unspecified</desc></diag>
   </diag>
-  <diag><name>N18</name><desc>Chronic kidney disease (CKD)</desc><diag><name>N18.6</name><desc>End stage</desc></diag></diag>
+  <diag><name>N18</name><desc>Chronic kidney disease (CKD)</desc>
+   <diag><name>N18.6</name><desc>End stage</desc></diag></diag>
   <diag><name>N19</name><desc>Unspecified kidney failure</desc></diag>
  </section>
 </chapter>
