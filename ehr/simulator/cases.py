@@ -243,9 +243,16 @@ def _at_least_one(tables: Tables, case: Case, disease: int, generator: np.random
 
 
 def _stay(tables: Tables, case: Case, generator: np.random.Generator) -> None:
-    """Draw length of stay, intensive care and death from what the patient has and how badly."""
-    worse = np.exp(0.35 * case.severity)
-    diseases = [tables.diseases[place] for place in case.diseases]
+    """Draw length of stay, intensive care and death from what the patient has and how badly.
+
+    A patient held to unseen links stays as somebody else of that age would: how closely a patient is watched would
+    betray the disease.
+    """
+    places, severity = case.diseases, case.severity
+    if case.limits.only:
+        places, severity = draw_conditions(tables, case.age, generator.random(len(tables.diseases)), generator)
+    worse = np.exp(0.35 * severity)
+    diseases = [tables.diseases[place] for place in places]
     weight = float(sum(d.stay_hours * w for d, w in zip(diseases, worse, strict=True)))
     need = float(sum(d.icu * w for d, w in zip(diseases, worse, strict=True)))
     case.intensity = need
@@ -253,7 +260,7 @@ def _stay(tables: Tables, case: Case, generator: np.random.Generator) -> None:
     case.stay_hours = float(np.clip(hours, 20, 900))
     if generator.random() < float(sigmoid(-0.9 + 0.85 * need)):
         start = float(generator.uniform(0.3, 9.0))
-        length = 18.0 * float(np.exp(0.45 * generator.standard_normal())) + 10.0 * need
+        length = 27.0 * float(np.exp(0.45 * generator.standard_normal())) + 11.0 * need
         case.icu = (start, float(min(start + length, case.stay_hours - 4.0)))
     risk = float(sum(d.death * w for d, w in zip(diseases, worse, strict=True)))
     case.at_risk = bool(generator.random() < float(sigmoid(-5.6 + 0.9 * risk + 0.02 * (case.age - 64))))

@@ -40,7 +40,7 @@ def draw_age(generator: np.random.Generator, count: int) -> FloatArray:
 def _log_odds(tables: Tables, place: int, age: FloatArray, frailty: FloatArray, present: FloatArray) -> FloatArray:
     """Give log odds without the intercept, shape ``(patients,)``; ``present`` has shape ``(patients, diseases)``."""
     disease = tables.diseases[place]
-    score = np.log(disease.age) * (age - AGE_MEAN) / 10
+    score: FloatArray = np.log(disease.age) * (age - AGE_MEAN) / 10
     score = score + (0.0 if disease.chronic else FRAILTY) * frailty
     for other, ratio in disease.odds.items():
         score = score + np.log(ratio) * present[:, other]
@@ -77,6 +77,7 @@ def draw_conditions(
     """Draw the phenotypes of one admission and their severities.
 
     Args:
+        tables: the simulator's tables.
         age: years at admission.
         lasting: one uniform number per disease, the patient's own, shape ``(diseases,)``: it makes chronic phenotypes
             persist from admission to admission.

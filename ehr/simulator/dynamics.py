@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ehr.simulator.cases import Case, Patient
-from ehr.simulator.tables import SERIES, FloatArray, IntArray, Tables
+from ehr.simulator.tables import SERIES, BoolArray, FloatArray, IntArray, Tables
 
 SLOW_STEP = 12.0
 _OVERLAP = 0.35
@@ -39,6 +39,19 @@ BOUNDS = {
     "pCO2": (15.0, 130.0),
     "glucose": (38.0, 1100.0),
     "weight": (38.0, 210.0),
+    "creatinine": (0.3, 13.0),
+    "BUN": (3.0, 170.0),
+    "CRP": (0.1, 430.0),
+    "WBC": (0.4, 75.0),
+    "lactate": (0.3, 18.0),
+    "platelets": (8.0, 950.0),
+    "INR": (0.8, 9.5),
+    "bilirubin": (0.1, 38.0),
+    "troponin T": (0.001, 12.0),
+    "CK-MB": (0.5, 400.0),
+    "NT-proBNP": (10.0, 70000.0),
+    "HbA1c": (4.0, 15.0),
+    "phosphate": (0.8, 11.0),
 }
 """Least and greatest value that a series reaches, in its own unit."""
 
@@ -141,7 +154,7 @@ def _levels(tables: Tables, patient: Patient, case: Case) -> FloatArray:
 def trajectory(
     tables: Tables, patient: Patient, case: Case, times: FloatArray, generator: np.random.Generator
 ) -> FloatArray:
-    """Give every series at every time, in the series' unit, shape ``(times, series)``; suppressed directions clamped."""
+    """Give every series at every time in its unit, shape ``(times, series)``, suppressed directions clamped."""
     typical = np.array([series.typical for series in tables.series])
     between = np.array([series.between for series in tables.series]) * _levels(tables, patient, case)
     within = np.array([series.within for series in tables.series])
@@ -177,6 +190,9 @@ def measure(
     """Measure one admission.
 
     Args:
+        tables: the simulator's tables.
+        patient: whose levels.
+        case: what moves the series, when what is charted and drawn.
         arrival: hour of the day of admission, 0 to 24.
         generator: of this admission's measurements.
 
@@ -207,7 +223,7 @@ def measure(
 
 
 def _plan_vitals(
-    tables: Tables, case: Case, values: FloatArray, mask: FloatArray, ward: IntArray, generator: np.random.Generator
+    tables: Tables, case: Case, values: FloatArray, mask: BoolArray, ward: IntArray, generator: np.random.Generator
 ) -> None:
     """Choose which vitals are charted when: temperature every few hours, oxygen only where it is given."""
     names = {series.name: place for place, series in enumerate(tables.series)}
@@ -230,7 +246,7 @@ def _plan_vitals(
             mask[:, series] |= generator.random(len(mask)) < 0.5
 
 
-def _plan_labs(tables: Tables, case: Case, mask: FloatArray, generator: np.random.Generator) -> None:
+def _plan_labs(tables: Tables, case: Case, mask: BoolArray, generator: np.random.Generator) -> None:
     """Choose which panels are drawn when: what is suspected at the first draw, again by panel and severity."""
     if not len(mask):
         return

@@ -1,4 +1,4 @@
-"""MIMIC-IV 2.2's tables: their columns in order, and gzip files that are written in parts and are the same bytes again."""
+"""MIMIC-IV 2.2's tables: their columns in order, and gzip files written in parts whose bytes repeat."""
 
 from __future__ import annotations
 

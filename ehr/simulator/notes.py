@@ -35,7 +35,8 @@ class NoteWriter:
         """Write one note.
 
         Args:
-            patient, case: whose and what.
+            patient: whose note.
+            case: which admission and what it shows.
             vitals: vital signs on arrival by series name, in the series' units.
             seed: of this note's wording.
         """

@@ -107,8 +107,7 @@ def simulate(
         say(f"{out}: already simulated with these parameters")
         return earlier
     with user_errors(out), atomic_directory(out) as directory:
-        summary = _write(tables, holdout, directory, out, admissions, seed, mark, BATCH)
-    return summary
+        return _write(tables, holdout, directory, out, admissions, seed, mark, BATCH)
 
 
 def _earlier(out: Path, mark: str) -> SimulationSummary | None:
@@ -180,7 +179,7 @@ def _batches(tables: Tables, holdout: HoldOut, seed: int, admissions: int, batch
     """Give patients in batches until the admissions are reached; the last patient's are cut to fit."""
     index, left = 0, admissions
     while left:
-        patients = []
+        patients: list[Patient] = []
         while left and len(patients) < batch:
             count = min(count_of(seed, index), left)
             patients.append(make_patient(tables, holdout, seed, index, count))

@@ -23,6 +23,7 @@ from ehr.series import load_series
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 FINDING, SERIES, DRUG = "finding", "series", "drug"
 Unit = tuple[str, int, int]
@@ -76,7 +77,7 @@ class FindingLink:
 
 @dataclass(frozen=True, slots=True)
 class SeriesLink:
-    """A disease moves a series by ``size`` effect units at its peak; hours from admission, ``recovery`` 0 is lasting."""
+    """A disease moves a series by ``size`` effect units at its peak; in hours from admission, recovery 0 is lasting."""
 
     series: int
     sign: int
@@ -208,9 +209,22 @@ def _diseases() -> tuple[tuple[Disease, ...], dict[str, int]]:
         excludes = tuple(index[key] for key in row["excludes"])
         if any(other >= place for other in (*odds, *excludes)):
             raise ValueError(f"{row['id']}: odds and excludes must name earlier phenotypes")
-        fields = {key: tuple(row[key]) for key in ("icd9", "icd10", "names")}
-        rest = {key: row[key] for key in Disease.__slots__ if key not in {"odds", "excludes", *fields}}
-        made.append(Disease(odds=odds, excludes=excludes, **fields, **rest))
+        numbers = {key: float(row[key]) for key in ("prevalence", "age", "stay_hours", "icu", "death")}
+        made.append(
+            Disease(
+                id=row["id"],
+                name=row["name"],
+                chronic=bool(row["chronic"]),
+                odds=odds,
+                excludes=excludes,
+                icd9=tuple(row["icd9"]),
+                icd10=tuple(row["icd10"]),
+                names=tuple(row["names"]),
+                source=row["source"],
+                checked=bool(row["checked"]),
+                **numbers,
+            )
+        )
     return tuple(made), index
 
 
@@ -315,16 +329,20 @@ def _finding_links(diseases: dict[str, int], findings: dict[str, int]) -> tuple[
 
 
 def _series_links(diseases: dict[str, int], series: dict[str, int]) -> tuple[tuple[SeriesLink, ...], ...]:
-    numbers = ("probability", "size", "onset_hours", "peak_hours", "recovery_hours", "severity_slope")
     rows = [
         (
             diseases[row["phenotype"]],
             SeriesLink(
-                series[row["code"]],
-                1 if row["direction"] == "high" else -1,
-                *(float(row[key]) for key in numbers),
-                row["source"],
-                row["checked"] == "true",
+                series=series[row["code"]],
+                sign=1 if row["direction"] == "high" else -1,
+                probability=float(row["probability"]),
+                size=float(row["size"]),
+                onset=float(row["onset_hours"]),
+                peak=float(row["peak_hours"]),
+                recovery=float(row["recovery_hours"]),
+                slope=float(row["severity_slope"]),
+                source=row["source"],
+                checked=row["checked"] == "true",
             ),
         )
         for row in read_rows("disease_series.csv")
@@ -378,7 +396,7 @@ def _suspicion(panels: tuple[tuple[str, float, bool], ...], diseases: dict[str, 
 
 
 def read_tables_hash() -> str:
-    """Give a hash of every table and of the code that uses them: what a simulation depends on besides its parameters."""
+    """Give a hash of tables and code: what a simulation depends on besides its parameters."""
     digest = hashlib.sha256()
     room = files("ehr.simulator")
     parts = [*room.iterdir(), *(room / "tables").iterdir()]
