@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import polars as pl
 
@@ -53,11 +54,15 @@ class BundleDiff:
         return [{"table": t, "kind": k, "source": s, "count": n} for (t, k, s), n in sorted(counts.items())]
 
 
-def diff(before: Bundle, after: Bundle) -> BundleDiff:
+def diff(old: Path, new: Path) -> BundleDiff:
     """Compare two bundles by content.
 
     A statement counts as changed where its weight, its sources or its evidence changed; its triple is its identity.
+
+    Raises:
+        InputError: where one of them is no bundle.
     """
+    before, after = Bundle.open(old), Bundle.open(new)
     changes = _source_changes(before, after)
     if before.hash != after.hash:
         changes += _concept_changes(before, after) + _statement_changes(before, after)

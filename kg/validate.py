@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TypedDict
+from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
@@ -16,30 +17,29 @@ _SCOPES = ("exact", "narrow", "broad", "related")
 _CURIE = r"^[A-Z][A-Z0-9_.-]*:[^\s]+$"
 
 
-class Problem(TypedDict):
-    """One kind of fault: in which table, what, in how many rows, and one of them."""
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One kind of fault: in which table, what, how many rows, and one of them."""
 
     table: str
     what: str
     count: int
-    example: str
+    example: str = ""
 
 
-def _problem(table: str, what: str, count: int = 1, example: str = "") -> Problem:
-    return Problem(table=table, what=what, count=count, example=example)
-
-
-def validate(bundle: Bundle) -> list[Problem]:
+def validate(path: Path) -> list[Problem]:
     """Check a bundle.
 
     Checks files and content against the manifest's hashes; nulls; order; ids (unique, CURIEs, statement ids
     recomputed); categories, predicates, scopes and weights; and that every reference leads to a row.
 
-    `Bundle.open` has checked the schema before.
-
     Returns:
         Problems by table, empty for a sound bundle.
+
+    Raises:
+        InputError: where this is no bundle or a table's schema is not as it should be.
     """
+    bundle = Bundle.open(path)
     tables = {name: bundle.table(name).collect() for name in TABLES}
     checks: tuple[Callable[[dict[str, pl.DataFrame]], Iterator[Problem]], ...] = (
         _nulls,
@@ -52,32 +52,32 @@ def validate(bundle: Bundle) -> list[Problem]:
     problems = list(_manifest(bundle, tables))
     for check in checks:
         problems.extend(check(tables))
-    return sorted(problems, key=lambda problem: (problem["table"], problem["what"]))
+    return sorted(problems, key=lambda problem: (problem.table, problem.what))
 
 
 def _found(table: str, what: str, rows: pl.DataFrame, column: str) -> Iterator[Problem]:
     if rows.height:
-        yield _problem(table, what, rows.height, str(rows[column][0]))
+        yield Problem(table, what, rows.height, str(rows[column][0]))
 
 
 def _manifest(bundle: Bundle, tables: dict[str, pl.DataFrame]) -> Iterator[Problem]:
     if not intact(bundle.path, bundle.manifest):
-        yield _problem("manifest", "a file is not byte for byte the one that was built", 1)
+        yield Problem("manifest", "a file is not byte for byte the one that was built", 1)
     hashes = {name: content_hash(frame) for name, frame in tables.items()}
     if bundle_hash(hashes) != bundle.hash:
-        yield _problem("manifest", "hash is not that of the content", 1, bundle.hash)
+        yield Problem("manifest", "hash is not that of the content", 1, bundle.hash)
     stated = bundle.manifest.get("tables")
     for name, frame in tables.items():
         info = stated.get(name) if isinstance(stated, dict) else None
         if not isinstance(info, dict) or info.get("rows") != frame.height:
-            yield _problem(name, f"{frame.height} rows, the manifest says otherwise", 1)
+            yield Problem(name, f"{frame.height} rows, the manifest says otherwise", 1)
 
 
 def _nulls(tables: dict[str, pl.DataFrame]) -> Iterator[Problem]:
     for name, frame in tables.items():
         for column in frame.columns:
             if (name, column) not in NULLABLE and frame[column].null_count():
-                yield _problem(name, f"column {column} is null", frame[column].null_count())
+                yield Problem(name, f"column {column} is null", frame[column].null_count())
 
 
 def _order(tables: dict[str, pl.DataFrame]) -> Iterator[Problem]:
@@ -92,7 +92,7 @@ def _order(tables: dict[str, pl.DataFrame]) -> Iterator[Problem]:
     for name, columns in keys.items():
         frame = tables[name].select(columns)
         if not frame.equals(frame.sort(columns)):
-            yield _problem(name, f"not sorted by {', '.join(columns)}", 1)
+            yield Problem(name, f"not sorted by {', '.join(columns)}", 1)
     for name in ("concepts", "statements"):
         doubled = tables[name].filter(pl.col("id").is_duplicated())
         yield from _found(name, "id stands twice", doubled, "id")
@@ -121,7 +121,7 @@ def _identifiers(tables: dict[str, pl.DataFrame]) -> Iterator[Problem]:
     rows = tables["statements"].select("id", "subject", "predicate", "object", "negated").iter_rows()
     wrong = [i for i, s, p, o, n in rows if p in known and statement_id(s, known[p], o, n) != i]
     if wrong:
-        yield _problem("statements", "id is not the hash of the triple", len(wrong), wrong[0])
+        yield Problem("statements", "id is not the hash of the triple", len(wrong), wrong[0])
 
 
 def _references(tables: dict[str, pl.DataFrame]) -> Iterator[Problem]:

@@ -35,7 +35,7 @@ def row(frame: pl.LazyFrame, **values: object) -> dict[str, object]:
 
 def test_one_graph_of_all_sources(tmp_path: Path) -> None:
     _, path, report = build_tiny(tmp_path)
-    assert validate(Bundle.open(path)) == []
+    assert validate(path) == []
     assert not report.unchanged
     assert [s.status for s in report.sources] == ["loaded"] * 6
     bundle = Bundle.open(path)
@@ -100,7 +100,7 @@ def test_dangling_ends_become_minimal_concepts_and_are_reported(tmp_path: Path) 
     lone = Bundle.open(tmp_path / "graph").concept("HP:0001945")
     assert lone is not None
     assert (lone.name, lone.category, lone.source) == ("HP:0001945", Category.PHENOTYPE, "x")
-    assert validate(Bundle.open(tmp_path / "graph")) == []
+    assert validate(tmp_path / "graph") == []
 
 
 def test_loops_and_names_of_nobody_are_rejected(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_killed_between_two_files_the_new_bundle_is_whole(tmp_path: Path, moves:
     process.join()
     assert process.exitcode == -signal.SIGKILL
     assert Bundle.open(path).hash == expected.hash != old.hash
-    assert validate(Bundle.open(path)) == []
+    assert validate(path) == []
     assert contents(path) == contents(tmp_path / "expected")
     assert build(sources, path).unchanged
 
@@ -358,5 +358,5 @@ def test_a_copy_of_a_bundle_is_a_bundle(tmp_path: Path) -> None:
     shutil.copytree(path, tmp_path / "copy")
     assert Bundle.open(tmp_path / "copy").hash == report.hash
     started = time.monotonic()
-    assert validate(Bundle.open(tmp_path / "copy")) == []
+    assert validate(tmp_path / "copy") == []
     assert time.monotonic() - started < 5

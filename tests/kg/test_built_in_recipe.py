@@ -41,7 +41,7 @@ def test_sizes_lie_where_they_should(built: tuple[Bundle, BuildReport]) -> None:
 
 
 def test_it_is_sound(built: tuple[Bundle, BuildReport]) -> None:
-    assert validate(built[0]) == []
+    assert validate(built[0].path) == []
 
 
 def test_fever(built: tuple[Bundle, BuildReport]) -> None:

@@ -8,9 +8,7 @@ import polars as pl
 import pytest
 
 from kg.build import build
-from kg.bundle import Bundle
-from kg.diff import BundleDiff
-from kg.diff import diff as diff_bundles
+from kg.diff import diff
 from kg.validate import validate
 from tests.kg.tiny_sources import BRIDGE, HPOA, OBO, build_tiny
 
@@ -19,10 +17,6 @@ def spoil(path: Path, table: str, change: Callable[[pl.DataFrame], pl.DataFrame]
     file = path / f"{table}.parquet"
     frame = change(pl.read_parquet(file))
     frame.write_parquet(file)
-
-
-def diff(old: Path, new: Path) -> BundleDiff:
-    return diff_bundles(Bundle.open(old), Bundle.open(new))
 
 
 FIRST = pl.int_range(pl.len()) == 0
@@ -60,7 +54,7 @@ def test_each_fault_is_found(
 ) -> None:
     _, path, _ = build_tiny(tmp_path)
     spoil(path, table, change)
-    problems = {problem["what"] for problem in validate(Bundle.open(path))}
+    problems = {problem.what for problem in validate(path)}
     assert what in problems
     assert "hash is not that of the content" in problems
     assert "a file is not byte for byte the one that was built" in problems
@@ -72,7 +66,7 @@ def test_a_manifest_that_lies_is_found(tmp_path: Path) -> None:
     manifest["tables"]["concepts"]["rows"] += 1
     manifest["hash"] = "0" * 64
     (path / "manifest.json").write_text(json.dumps(manifest))
-    whats = [problem["what"] for problem in validate(Bundle.open(path))]
+    whats = [problem.what for problem in validate(path)]
     assert any("the manifest says otherwise" in what for what in whats)
     assert "hash is not that of the content" in whats
 
