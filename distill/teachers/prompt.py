@@ -170,11 +170,14 @@ def read_answer(answer: str, case: Case, sheet: Sheet) -> tuple[Rationale, Count
         sheet: the question.
 
     Returns:
-        The rationale, and counts: ``kept``, and ``dropped_…`` by reason (see `distill.rationale.Problem`).
+        The rationale, and counts: ``kept``, ``dropped_…`` by reason (see `distill.rationale.Problem`), and
+        ``empty_answers``, which hold no sentence at all.
     """
     counts: Counter[str] = Counter()
     items = _json_objects(answer)
     found = list(_from_text(answer, case, sheet, counts) if items is None else _from_json(items, sheet, counts))
+    if not found and not counts:
+        counts["empty_answers"] += 1
     kept: dict[tuple[str, str | None], RationaleSentence] = {}
     for sentence in found:
         problems = verify(Rationale(case.diseases, (sentence,)), case.findings, case.subgraph, case.names)
