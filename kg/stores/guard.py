@@ -54,7 +54,7 @@ _TOKEN = re.compile(
     |(?P<parameter>\$[A-Za-z_][A-Za-z0-9_]*)
     |(?P<number>0[xX][0-9A-Fa-f]+|[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)
     |(?P<word>[A-Za-z_][A-Za-z0-9_]*)
-    |(?P<sign>[()\[\]{},.:|&!%^=<>+\-*/~])
+    |(?P<sign>[()\[\]{},.:|&!%^=<>+\-*~]|/(?!\*))
     |(?P<semicolon>;)""",
     re.VERBOSE | re.DOTALL,
 )
@@ -132,6 +132,8 @@ def split_tokens(text: str) -> list[Token]:
     text = text.replace("\r\n", "\n")
     if re.search(r"\\[uU]", text):
         raise InputError("unicode escapes are not allowed in a query", remedy="write the character, or use a parameter")
+    if "\r" in text:
+        raise InputError("the query has a carriage return that ends no line")
     pieces: list[Token] = []
     at = 0
     while at < len(text):
@@ -150,6 +152,8 @@ def _unreadable(text: str, at: int) -> str:
         return f"a string that begins in line {line} has no end, or an escape that is not allowed"
     if sign == "`":
         return f"a name in backticks that begins in line {line} has no end, or a backslash"
+    if text.startswith("/*", at):
+        return f"a comment that begins in line {line} has no end"
     shown = sign if sign.isprintable() and sign.isascii() else f"U+{ord(sign):04X}"
     return f"line {line} of the query has the sign {shown} outside a string, which is not allowed there"
 

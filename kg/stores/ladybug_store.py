@@ -119,7 +119,8 @@ class LadybugStore:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             workplace = Path(tempfile.mkdtemp(prefix=f".{self._path.name}.", suffix=".tmp", dir=self._path.parent))
             try:
-                self._build(workplace / self._path.name, workplace, tables, bundle, recorded, old)
+                with tempfile.TemporaryDirectory() as rows:
+                    self._build(workplace / self._path.name, Path(rows), tables, bundle, recorded, old)
                 self.close()
                 for leftover in self._path.parent.glob(f"{self._path.name}.*"):
                     if leftover.suffix in {".wal", ".shadow", ".tmp"}:
@@ -360,7 +361,7 @@ def _copy(connection: ladybug.Connection, table: str, rows: pl.DataFrame, workpl
 def _quoted(path: Path) -> str:
     text = str(path)
     if any(letter in text for letter in "*?["):
-        raise InputError("Ladybug reads * ? [ in a path as a pattern", where=path, remedy="choose another directory")
+        raise InputError("Ladybug reads * ? [ in a path as a pattern", where=path, remedy="set TMPDIR to another place")
     return text.replace("\\", "\\\\").replace("'", "\\'")
 
 

@@ -159,11 +159,12 @@ def _evidence(statements: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
 def _read(directory: Path, name: str, columns: tuple[str, ...]) -> pl.DataFrame:
     path = directory / f"{name}.parquet"
     try:
-        present = pl.read_parquet_schema(path)
+        rows = pl.scan_parquet(path, glob=False)
+        present = rows.collect_schema()
         missing = [column for column in columns if column not in present]
         if missing:
             raise InputError(f"no column {missing[0]!r}, found {', '.join(present)}", where=path, remedy=_AGAIN)
-        return pl.read_parquet(path, columns=list(columns))
+        return rows.select(columns).collect()
     except FileNotFoundError as error:
         raise InputError("no such file", where=path, remedy=_AGAIN) from error
     except pl.exceptions.ComputeError as error:
