@@ -5,6 +5,6 @@ here reads the knowledge graph, and the graph reads nothing here.
 """
 
 from ehr.simulator.holdout import generating_pairs
-from ehr.simulator.simulate import SimulationSummary, simulate
+from ehr.simulator.hospital import SimulationSummary, simulate
 
 __all__ = ["SimulationSummary", "generating_pairs", "simulate"]

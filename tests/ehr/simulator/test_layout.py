@@ -73,7 +73,7 @@ def test_codes_of_both_versions(hospital: Path) -> None:
 
 
 def test_items_are_those_that_the_reader_knows() -> None:
-    known = {(item.table, int(item.itemid)): item.code for item in load_items("mimic-iv")}
+    known = {(item.table, int(item.itemid)): item.code for item in load_items("mimic_iv")}
     tables = load_tables()
     for item in tables.items:
         assert known[item.table, item.itemid] == tables.series[item.series].code

@@ -61,7 +61,7 @@ def test_no_patient_elsewhere_shows_a_withheld_link(truth: pl.DataFrame, pairs: 
 
 def test_no_value_elsewhere_crosses_a_withheld_side(hospital: Path, truth: pl.DataFrame, pairs: pl.DataFrame) -> None:
     items = pl.DataFrame(
-        [(item.table, int(item.itemid), item.code, item.unit) for item in load_items("mimic-iv")],
+        [(item.table, int(item.itemid), item.code, item.unit) for item in load_items("mimic_iv")],
         schema=["table", "itemid", "concept", "unit"],
         orient="row",
     )
