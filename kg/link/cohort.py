@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ehr.cohort import Cohort
     from kg.bundle import Bundle
 
-VERSION = 2
+VERSION = 3
 """Version of the linking rules that stand in code; a change makes older tables stale."""
 
 TREATMENT_SECTIONS = frozenset(("hospital_course",))
@@ -83,8 +83,8 @@ class LinkSummary:
 def link_cohort(cohort: Cohort, bundle: Bundle, *, mask_labels: bool = False) -> LinkSummary:
     """Link a cohort's notes, series and home drugs, and write its table ``findings``.
 
-    Labels are never read. Findings of the text that name a candidate disease itself (the concept of a label, a term that the graph
-    holds for a close match of it, or a kind of that term) are counted; ``mask_labels`` drops them.
+    Labels are never read. Findings of the text that name a candidate disease itself (the concept of a label, a term
+    that the graph holds for a close match of it, or a kind of that term) are counted; ``mask_labels`` drops them.
 
     Args:
         cohort: an ingested cohort.

@@ -92,6 +92,7 @@ class Matcher:
 
     def __init__(self, names: list[Name], known: frozenset[str]) -> None:
         self._names = {name.key: name for name in names}
+        self.concepts = frozenset(name.concept for name in names)
         self._automaton: Any = ahocorasick.Automaton()
         for name in names:
             self._automaton.add_word(f" {name.key} ", (len(name.key), name))

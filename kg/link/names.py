@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -21,7 +21,7 @@ from kg.vocabulary import Category, Predicate
 if TYPE_CHECKING:
     from kg.bundle import Bundle
 
-FORMAT = 3
+FORMAT = 4
 """Version of the compiled index; a change makes older caches unused."""
 
 PHENOTYPE_ROOT = "HP:0000118"
@@ -51,6 +51,48 @@ class Name:
 
 
 @dataclass(frozen=True, slots=True)
+class NumberRule:
+    """A measurement in a note whose value means a term: ``temperature 39.2``.
+
+    Attributes:
+        names: how the note calls it, lower case.
+        concept: the term.
+        below, above: the limit that the value must lie beyond (one of the two).
+        least, most: values outside are something else ("T 4").
+        fahrenheit: values above this are degrees Fahrenheit.
+    """
+
+    names: tuple[str, ...]
+    concept: str
+    below: float | None
+    above: float | None
+    least: float
+    most: float
+    fahrenheit: float | None
+
+    def abnormal(self, value: float) -> bool:
+        """Say whether a value lies beyond the limit and is plausible."""
+        if self.fahrenheit is not None and value > self.fahrenheit:
+            value = (value - 32) * 5 / 9
+        if not self.least <= value <= self.most:
+            return False
+        return value < self.below if self.below is not None else self.above is not None and value > self.above
+
+
+def _number_rule(rule: Mapping[str, Any]) -> NumberRule:
+    fahrenheit = rule.get("fahrenheit")
+    return NumberRule(
+        names=tuple(rule["names"]),
+        concept=rule["concept"],
+        below=rule.get("below"),
+        above=rule.get("above"),
+        least=rule.get("least", 1.0),
+        most=rule.get("most", 45.0 if fahrenheit is not None else 1000.0),
+        fahrenheit=fahrenheit,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Lexicon:
     """The data file ``lexicon.toml``, read once."""
 
@@ -62,6 +104,7 @@ class Lexicon:
     less: tuple[str, ...]
     endings: tuple[tuple[str, str], ...]
     heads: frozenset[str]
+    numbers: tuple[NumberRule, ...]
     digest: str
 
 
@@ -80,6 +123,7 @@ def lexicon() -> Lexicon:
         less=tuple(words["less"]),
         endings=tuple((noun, adjective) for noun, adjective in words["endings"]),
         heads=frozenset(normal_word(word) for word in data["compounds"]["heads"]),
+        numbers=tuple(_number_rule(rule) for rule in data["number"]),
         digest=hashlib.sha256(raw).hexdigest()[:16],
     )
 
@@ -216,7 +260,7 @@ def _names_of(concept: str, text: str, rank: int, kind: str) -> Iterator[Name]:
 
 
 def _resolve(raw: list[Name], own: list[Name], parents: Mapping[str, tuple[str, ...]]) -> list[Name]:
-    """Keep one concept a phrase: the lexicon's, else the best-ranked, else the more general, else the smaller id."""
+    """Keep one concept a phrase: a name or exact synonym, else the lexicon's, else the best-ranked synonym."""
     best: dict[str, list[Name]] = {}
     for name in raw:
         held = best.setdefault(name.key, [])
@@ -225,7 +269,10 @@ def _resolve(raw: list[Name], own: list[Name], parents: Mapping[str, tuple[str, 
         elif name.rank == held[0].rank and all(name.concept != other.concept for other in held):
             held.append(name)
     chosen = {key: _general(group, parents) for key, group in best.items()}
-    chosen.update({name.key: name for name in own})
+    for name in own:
+        known = chosen.get(name.key)
+        if known is None or known.rank > 1 or known.concept.startswith("CCS:"):
+            chosen[name.key] = name
     for name in list(chosen.values()):
         halves = name.key.split(" and ")
         if len(halves) == 2 and all(half in chosen for half in halves) and name.key in best:

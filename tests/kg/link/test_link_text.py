@@ -73,6 +73,21 @@ def test_what_is_not_a_mention(text: str, bundle: Bundle) -> None:
     assert said(text, bundle) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("T 102.6 HR 118 BP 117/72", [("T 102.6", "HP:0001945"), ("HR 118", "HP:0001649")]),
+        ("temperature was 36.9, BP 82/40", [("BP 82", "HP:0002615")]),
+        ("blood pressure of 190 over 100", [("blood pressure of 190", "HP:0000822")]),
+        ("T 4 N 1, t 102, HR 1180, 118 HR, ef 60%", []),
+        ("high blood pressure 190", [("high blood pressure", "HP:0000822")]),
+        ("HR 118.", [("HR 118", "HP:0001649")]),
+    ],
+)
+def test_abnormal_numbers(text: str, found: list[tuple[str, str]], bundle: Bundle) -> None:
+    assert [(w, c) for w, c, _ in said(text, bundle)] == found
+
+
 def test_longest_name_wins_and_names_do_not_overlap(bundle: Bundle) -> None:
     assert said("exertional dyspnea", bundle) == [("exertional dyspnea", "HP:0002875", "")]
 
@@ -138,7 +153,7 @@ def test_a_wrapped_line_goes_on_and_a_list_item_does_not(bundle: Bundle) -> None
     wrapped = "The patient, who was brought in by ambulance tonight, denies having any\nfever or cough."
     assert [f for _, _, f in said(wrapped, bundle)] == ["negated", "negated"]
     assert [f for _, _, f in said("- no fever\n- cough", bundle)] == ["negated", ""]
-    assert [f for _, _, f in said("temp 39.5 no fever. Cough", bundle)] == ["negated", ""]
+    assert [f for _, _, f in said("weight 39.5 no fever. Cough", bundle)] == ["negated", ""]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
