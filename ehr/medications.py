@@ -24,6 +24,8 @@ _NOTHING = re.compile(
     r"discontinued|meds?\b|medications?\b|confirmed|unclear)",
     re.IGNORECASE,
 )
+# "Insulin for Hyperkalemia", "PHENobarbital - ICU alcohol withdrawal", "Furosemide-Heart Failure": why it was ordered.
+_REASON = re.compile(r"(?:\s+-\s+|\s+for\s+|\s*-\s*heart failure\b).*$", re.IGNORECASE)
 _STRENGTH = re.compile(r"\s+(?:\d[\d.,/%]*\s*(?:%|mg|mcg|g|gm|ml|units?|meq|mmol)?\b.*)$", re.IGNORECASE)
 
 
@@ -60,10 +62,10 @@ def home_medications(text: str) -> list[str]:
 
 
 def prescribed_name(text: str) -> str:
-    """Give a prescription's drug without strength and remarks in brackets, in lower case.
+    """Give a prescription's drug without strength, reason and remarks in brackets, in lower case.
 
     >>> prescribed_name("OxyCODONE (Immediate Release) "), prescribed_name("Albumin 25% (12.5g / 50mL)")
     ('oxycodone', 'albumin')
     """
-    plain = _STRENGTH.sub("", _PARENTHESIS.sub("", " ".join(text.split())))
+    plain = _STRENGTH.sub("", _REASON.sub("", _PARENTHESIS.sub("", " ".join(text.split()))))
     return plain.strip(_EDGES).lower() or text.strip().lower()

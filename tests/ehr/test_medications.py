@@ -50,6 +50,10 @@ def test_any_text_gives_clean_names(text: str) -> None:
         ("HYDROmorphone (Dilaudid)", "hydromorphone"),
         ("Insulin", "insulin"),
         ("5% Dextrose", "5% dextrose"),
+        ("Insulin (Regular) for Hyperkalemia", "insulin"),
+        ("PHENobarbital - ICU alcohol withdrawal", "phenobarbital"),
+        ("Furosemide-Heart Failure", "furosemide"),
+        ("Piperacillin-Tazobactam", "piperacillin-tazobactam"),
         ("(unnamed)", "(unnamed)"),
     ],
 )
