@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ehr.simulator.conditions import draw_age, draw_conditions, logit, sigmoid
+from ehr.simulator.conditions import draw_age, draw_conditions, logit, probability
 from ehr.simulator.holdout import Allowed, HoldOut, allowed
 from ehr.simulator.tables import DRUG, FINDING, SERIES, FloatArray, SeriesLink, Tables, Unit
 
@@ -169,7 +169,7 @@ def _findings(tables: Tables, case: Case, generator: np.random.Generator) -> Non
         uniform = generator.random(len(links))
         for link, draw in zip(links, uniform, strict=True):
             score = logit(link.probability) + link.slope * case.severity[place]
-            if draw < float(sigmoid(score)) and _may(case, disease, (FINDING, link.finding, 0)):
+            if draw < probability(score) and _may(case, disease, (FINDING, link.finding, 0)):
                 case.findings.setdefault(link.finding, disease)
     uniform = generator.random(len(tables.findings))
     for place, finding in enumerate(tables.findings):
@@ -209,7 +209,7 @@ def _effects(tables: Tables, case: Case, generator: np.random.Generator) -> None
         severity = float(case.severity[place])
         for link, draw in zip(links, generator.random(len(links)), strict=True):
             score = logit(link.probability) + 0.3 * severity
-            if draw < float(sigmoid(score)) and _may(case, disease, (SERIES, link.series, link.sign)):
+            if draw < probability(score) and _may(case, disease, (SERIES, link.series, link.sign)):
                 case.effects.append(_effect(link, severity, disease, generator))
     stray = np.argwhere(generator.random((len(tables.series), 2)) < STRAY_RATE)
     for series, column in stray:
@@ -258,12 +258,12 @@ def _stay(tables: Tables, case: Case, generator: np.random.Generator) -> None:
     case.intensity = need
     hours = 52.0 * float(np.exp(0.4 * generator.standard_normal())) + 0.55 * weight
     case.stay_hours = float(np.clip(hours, 20, 900))
-    if generator.random() < float(sigmoid(-0.9 + 0.85 * need)):
+    if generator.random() < probability(-0.9 + 0.85 * need):
         start = float(generator.uniform(0.3, 9.0))
         length = 27.0 * float(np.exp(0.45 * generator.standard_normal())) + 11.0 * need
         case.icu = (start, float(min(start + length, case.stay_hours - 4.0)))
     risk = float(sum(d.death * w for d, w in zip(diseases, worse, strict=True)))
-    case.at_risk = bool(generator.random() < float(sigmoid(-5.6 + 0.9 * risk + 0.02 * (case.age - 64))))
+    case.at_risk = bool(generator.random() < probability(-5.6 + 0.9 * risk + 0.02 * (case.age - 64)))
 
 
 def _ward_drugs(tables: Tables, case: Case, generator: np.random.Generator) -> None:

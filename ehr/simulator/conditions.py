@@ -6,6 +6,7 @@ latent frailty. Intercepts are solved once so that prevalences over admissions a
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -19,16 +20,21 @@ FRAILTY = 0.45
 _CALIBRATION_PATIENTS = 20_000
 
 
-def sigmoid(x: FloatArray | float) -> FloatArray:
-    """Give the logistic function."""
-    result: FloatArray = 1.0 / (1.0 + np.exp(-np.asarray(x, dtype=np.float64)))
+def sigmoid(x: FloatArray) -> FloatArray:
+    """Give the logistic function of an array."""
+    result: FloatArray = 1.0 / (1.0 + np.exp(-x))
     return result
+
+
+def probability(log_odds: float) -> float:
+    """Give the probability of log odds."""
+    return 1.0 / (1.0 + math.exp(-log_odds))
 
 
 def logit(p: float) -> float:
     """Give the log odds of a probability between 0 and 1."""
     clipped = min(max(p, 1e-6), 1 - 1e-6)
-    return float(np.log(clipped / (1 - clipped)))
+    return math.log(clipped / (1 - clipped))
 
 
 def draw_age(generator: np.random.Generator, count: int) -> FloatArray:
@@ -94,14 +100,14 @@ def draw_conditions(
     for place, disease in enumerate(tables.diseases):
         if any(present[other] for other in disease.excludes):
             continue
-        score = base[place] + np.log(disease.age) * (age - AGE_MEAN) / 10
+        score = float(base[place]) + math.log(disease.age) * (age - AGE_MEAN) / 10
         if not disease.chronic:
             score += FRAILTY * acuity
         for other, ratio in disease.odds.items():
             if present[other]:
-                score += np.log(ratio)
+                score += math.log(ratio)
         uniform = lasting[place] if disease.chronic else fresh[place]
-        present[place] = uniform < 1 / (1 + np.exp(-score))
+        present[place] = uniform < probability(score)
     places = [int(place) for place in np.flatnonzero(present)]
     severity = 0.6 * acuity + 0.8 * own[places]
     return places, severity
