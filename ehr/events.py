@@ -143,6 +143,36 @@ def drop_venous(workspace: Workspace) -> None:
     )
 
 
+_SORTED = """
+    SELECT stay.admission_id, series_code.code, e.hours, e.value, series_code.unit,
+           e.low AS reference_low, e.high AS reference_high,
+           CASE WHEN e.source_table = 'chartevents' THEN 'chartevents:' || coalesce(e.source::VARCHAR, '')
+                     || ':' || e.itemid
+                ELSE e.source_table || ':' || coalesce(e.source::VARCHAR, '') END AS source_row
+    FROM (SELECT event.*, i.series, i.priority, i.source_table, i.itemid
+          FROM event JOIN item i USING (item)
+          WHERE event.status = 'kept' AND event.idx BETWEEN {first} AND {last}) e
+    JOIN series_code USING (series) JOIN stay USING (idx)
+    ORDER BY e.idx, e.series, e.hours, e.priority, e.item, e.source, e.value, e.low, e.high
+"""
+_ROWS_A_SORT = 1_000_000
+
+
+def _ranges(workspace: Workspace) -> list[tuple[int, int]]:
+    """Give stretches of admissions with about a million values each, so that every sort stays in memory."""
+    sizes = workspace.frame("SELECT idx, count(*) AS n FROM event WHERE status = 'kept' GROUP BY idx ORDER BY idx")
+    found: list[tuple[int, int]] = []
+    rows = 0
+    for idx, count in sizes.iter_rows():
+        if found and rows + count <= _ROWS_A_SORT:
+            found[-1] = (found[-1][0], idx)
+            rows += count
+        else:
+            found.append((idx, idx))
+            rows = count
+    return found
+
+
 def series_frames(workspace: Workspace, counts: dict[str, int]) -> Iterator[pl.DataFrame]:
     """Give the kept values as rows of the table ``series``, sorted, one value a series and time.
 
@@ -158,24 +188,14 @@ def series_frames(workspace: Workspace, counts: dict[str, int]) -> Iterator[pl.D
         counts[status] = count
         if status == "kept":
             counts["kept_at_detection_limit"] = censored
-    query = """
-        SELECT stay.admission_id, series_code.code, e.hours, e.value, series_code.unit,
-               e.low AS reference_low, e.high AS reference_high,
-               CASE WHEN i.source_table = 'chartevents' THEN 'chartevents:' || coalesce(e.source::VARCHAR, '')
-                         || ':' || i.itemid
-                    ELSE i.source_table || ':' || coalesce(e.source::VARCHAR, '') END AS source_row
-        FROM event e JOIN item i USING (item) JOIN series_code USING (series) JOIN stay USING (idx)
-        WHERE e.status = 'kept'
-        ORDER BY e.idx, i.series, e.hours, i.priority, i.item, e.source, e.value, e.low, e.high
-    """
     counts["same_time"] = 0
     last: tuple[object, ...] | None = None
-    for frame in workspace.batches(query, 100_000):
-        unique = frame.unique(["admission_id", "code", "hours"], keep="first", maintain_order=True)
-        key = tuple(frame.row(0)[:3])
-        if last == key:
-            unique = unique[1:]
-        last = tuple(frame.row(-1)[:3])
-        counts["same_time"] += frame.height - unique.height
-        yield unique.cast(SERIES_SCHEMA)
+    for first, last_idx in _ranges(workspace):
+        for frame in workspace.batches(_SORTED.format(first=first, last=last_idx), 100_000):
+            unique = frame.unique(["admission_id", "code", "hours"], keep="first", maintain_order=True)
+            if last == tuple(frame.row(0)[:3]):
+                unique = unique[1:]
+            last = tuple(frame.row(-1)[:3])
+            counts["same_time"] += frame.height - unique.height
+            yield unique.cast(SERIES_SCHEMA)
     counts["kept"] = counts.get("kept", 0) - counts["same_time"]

@@ -64,7 +64,8 @@ class Table:
         files = ", ".join(_quote(str(path)) for path in self.paths)
         types = ", ".join(f"{_quote(column)}: 'VARCHAR'" for column in self.columns)
         options = "header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"'"
-        read = f"read_csv([{files}], columns = {{{types}}}, {options}, max_line_size = {_MAX_LINE}, buffer_size = {_BUFFER})"
+        limits = f"max_line_size = {_MAX_LINE}, buffer_size = {_BUFFER}"
+        read = f"read_csv([{files}], columns = {{{types}}}, {options}, {limits})"
         return f"(SELECT {', '.join(chosen)} FROM {read})"  # noqa: S608 - names checked, paths quoted
 
 
