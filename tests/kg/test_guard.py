@@ -187,7 +187,7 @@ def test_a_string_stays_a_string(value: str) -> None:
     try:
         checked = check_query(text)
     except InputError as error:
-        assert "unicode escapes" in str(error)
+        assert "unicode escapes" in str(error) or "carriage return" in str(error)
         return
     assert f"'{escaped}'".replace("\r\n", "\n") in checked.text
 
