@@ -13,8 +13,10 @@ _STATE_FACTORS = {
     "family": {"risk": 1.0},
 }
 """What a past finding, or a relative's, may say; by meta-path, on top of the seed's own lower weight."""
-MAX_PATHS = 12
+MAX_PATHS = 24
 """Paths kept for each candidate."""
+_EACH = 2
+"""Paths kept for each seed and candidate."""
 _STRONG_SEEDS = 2
 _STRONG_SHARE = 0.5
 
@@ -39,8 +41,8 @@ def _usable(start: Start, index: EvidenceIndex) -> list[tuple[Template, float]]:
 def evidence_paths(starts: Iterable[Start], index: EvidenceIndex) -> list[EvidencePath]:
     """Give all typed paths of a patient, best first.
 
-    A path's score is the seed's weight times the template's factor, divided by the root of the number of candidates
-    that the seed speaks for (each counted by how strongly): what fits everything says little.
+    A path's score is the seed's weight times the template's factor, divided by the number of candidates that the
+    seed speaks for (each counted by how strongly): a finding has one voice, and what fits everything says little.
     """
     paths: list[EvidencePath] = []
     for start in starts:
@@ -51,7 +53,7 @@ def evidence_paths(starts: Iterable[Start], index: EvidenceIndex) -> list[Eviden
         for template, factor in usable:
             strongest[template.candidate] = max(factor, strongest.get(template.candidate, 0.0))
         spread = sum(strongest.values()) / max(strongest.values())
-        weight = start.seed.weight / spread**0.5
+        weight = start.seed.weight / spread
         for template, factor in usable:
             score = round(weight * factor, 6)
             paths.append(
@@ -108,12 +110,15 @@ def _underlying(paths: Sequence[EvidencePath], index: EvidenceIndex) -> Iterable
 
 
 def best_paths(paths: Iterable[EvidencePath]) -> list[EvidencePath]:
-    """Keep the first `MAX_PATHS` of each candidate; the order stays."""
+    """Keep the first two of each seed and candidate, and the first `MAX_PATHS` of each candidate; the order stays."""
     counts: dict[str, int] = {}
+    pairs: dict[tuple[str, str], int] = {}
     kept = []
     for path in paths:
-        if counts.get(path.candidate, 0) < MAX_PATHS:
+        pair = (path.seed, path.candidate)
+        if counts.get(path.candidate, 0) < MAX_PATHS and pairs.get(pair, 0) < _EACH:
             counts[path.candidate] = counts.get(path.candidate, 0) + 1
+            pairs[pair] = pairs.get(pair, 0) + 1
             kept.append(path)
     return kept
 

@@ -28,7 +28,8 @@ _ITERATIONS = 24
 _FAINT = 1e-7
 _KEPT_RANKS = 256
 _CACHED_SEEDS = 8_000
-_SHARES = {"present": 0.38, "denied": 0.1}
+_SHARES = {"live": 0.46, "unexplained": 0.05, "denied": 0.08}
+"""Of the nodes, for seeds of each kind; what is left goes to terms on paths and to what likely diseases would show."""
 _FILL = {Category.PHENOTYPE: 64, Category.DRUG: 4, Category.PROCEDURE: 3, Category.EXPOSURE: 4}
 
 
@@ -118,9 +119,8 @@ class Retriever:
         self, admission_id: str, findings: Sequence[Finding], mode: str, starts: list[Start]
     ) -> PatientSubgraph:
         walk = self._walk(starts)
-        seeds = self._seeds(starts)
-        held = {seed.concept for seed in seeds}
-        paths = evidence_paths([start for start in starts if start.seed.concept in held], self.index)
+        paths = evidence_paths(starts, self.index)
+        seeds = self._seeds(starts, paths)
         chosen = self._choose(seeds, paths, walk)
         inside = {self.core.ids[place] for place in chosen}
         kept = best_paths([path for path in paths if inside.issuperset(path.nodes)])
@@ -137,13 +137,22 @@ class Retriever:
             paths=tuple(kept),
         )
 
-    def _seeds(self, starts: list[Start]) -> list[Seed]:
-        """Choose seeds within the budget: the heaviest, and a few of those denied."""
-        live = [s.seed for s in starts if s.seed.state != "denied"][: int(_SHARES["present"] * self.nodes)]
-        denied = [s.seed for s in starts if s.seed.state == "denied"]
+    def _seeds(self, starts: list[Start], paths: Iterable[EvidencePath]) -> list[Seed]:
+        """Choose seeds: those that say most of a candidate, some that no candidate explains, some that are denied."""
+        says: dict[str, float] = {}
+        for path in paths:
+            says[path.seed] = max(path.score, says.get(path.seed, 0.0))
+        live = [start.seed for start in starts if start.seed.state != "denied"]
+        linked = sorted((s for s in live if s.concept in says), key=lambda s: (-says[s.concept], s.concept))
+        room = int(_SHARES["live"] * self.nodes)
+        other = [seed for seed in live if seed.concept not in says]
+        spare = max(int(_SHARES["unexplained"] * self.nodes), room - len(linked))
+        other = other[:spare]
+        chosen = sorted(linked[: room - len(other)] + other, key=lambda seed: (-seed.weight, seed.concept))
+        denied = [start.seed for start in starts if start.seed.state == "denied"]
         # Of what is denied, the most specific terms and those nearest to a candidate say most.
         denied.sort(key=lambda s: (not self.index.templates(s.concept), -self._information(s.concept), s.concept))
-        return live + denied[: int(_SHARES["denied"] * self.nodes)]
+        return chosen + denied[: int(_SHARES["denied"] * self.nodes)]
 
     def _information(self, concept: str) -> float:
         return float(self.core.information[self.core.place[concept]])
