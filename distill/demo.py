@@ -21,7 +21,7 @@ from ehr.errors import InputError
 from ehr.files import read_json, write_json
 from ehr.ingest import ingest, open_hospital
 from ehr.progress import say
-from ehr.simulator.simulate import LEAST_ADMISSIONS
+from ehr.simulator.hospital import LEAST_ADMISSIONS
 from kg.bundle import Bundle
 from kg.link import link_cohort
 from kg.load import build_and_load
