@@ -11,6 +11,7 @@ import csv
 import json
 import os
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -54,6 +55,9 @@ CohortDir = Annotated[Path, typer.Argument(metavar="COHORT", help="Cohort direct
 RunDir = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory, made by `distill run`.")]
 Parameters = Annotated[
     list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="JSON where it parses, else text.")
+]
+Setting = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any field of the configuration.")
 ]
 
 _SETTINGS = {"no_args_is_help": True, "pretty_exceptions_enable": False, "add_completion": False}
@@ -361,9 +365,7 @@ def distill_run(
     fold: Annotated[int | None, typer.Option(help="Train without this fold.")] = None,
     init: Annotated[Path | None, typer.Option(help="Start from the weights of this run.")] = None,
     resume: Annotated[bool, typer.Option("--resume/--restart", help="Go on where an earlier call stopped.")] = True,
-    setting: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any field of the configuration.")
-    ] = None,
+    setting: Setting = None,
     seed: Seed = 0,
     how: OutputFormat = Format.TABLE,
     quiet: Quiet = False,
@@ -442,13 +444,17 @@ def demo(
     init: Annotated[Path | None, typer.Option(help="With --mimic-iv: a run to start every fold from.")] = None,
     store: Annotated[str | None, typer.Option(help="Also put graph and diagnoses into this store.")] = None,
     out: Annotated[Path, typer.Option(help="Directory for everything.")] = Path("demo"),
+    setting: Setting = None,
     seed: Seed = 7,
     quiet: Quiet = False,
 ) -> None:
     """Run the main job end to end: graph, patients, subgraphs, distillation, evaluation, one diagnosis."""
     from distill.demo import run_demo
 
-    emit(run_demo(out, admissions=admissions, mimic_iv=mimic_iv, init=init, store=store, seed=seed), Format.TABLE)
+    rows = run_demo(
+        out, admissions=admissions, mimic_iv=mimic_iv, init=init, store=store, settings=_pairs(setting), seed=seed
+    )
+    emit(rows, Format.TABLE)
 
 
 def _fail(message: str, code: int) -> NoReturn:
@@ -457,6 +463,7 @@ def _fail(message: str, code: int) -> NoReturn:
 
 
 def _start(application: typer.Typer, name: str) -> None:
+    warnings.filterwarnings("ignore", message=".*torch.jit.*")  # torch-geometric's own imports
     try:
         application(prog_name=name)
     except ClinRaGenError as error:

@@ -82,6 +82,7 @@ def run_demo(
     mimic_iv: Path | None = None,
     init: Path | None = None,
     store: str | None = None,
+    settings: Mapping[str, object] | None = None,
     seed: int = 7,
 ) -> list[Row]:
     """Build the graph, get patients, link, retrieve, teach, distil, evaluate, diagnose one admission.
@@ -92,6 +93,7 @@ def run_demo(
         mimic_iv: a MIMIC-IV directory; then five-fold cross-validation by patient takes the place of the splits.
         init: with ``mimic_iv``, a run (such as that of the simulated demo) whose weights every fold starts from.
         store: a further store that graph and diagnoses are put into.
+        settings: fields of the configuration that replace those of the preset ``demo``.
         seed: of simulation, training and bootstrap.
 
     Returns:
@@ -123,7 +125,7 @@ def run_demo(
         retrieve_cohort(cohort, bundle, seed=seed)
     with clock.step(4, "rationales of the offline teacher"):
         teach(cohort, bundle, teacher="graph", seed=seed)
-    config = configure("demo", {}, seed=seed)
+    config = configure("demo", settings or {}, seed=seed)
     if mimic_iv is None:
         rows, trained = _train(out, clock, cohort, bundle, config, seed)
     else:
