@@ -17,7 +17,7 @@ from tests.kg.store_bundle import write_bundle
 READS = [
     "MATCH (n:Concept) RETURN n",
     "match (n:Concept {id: $id}) return n.name as name limit 3;",
-    "OPTIONAL MATCH (a)-[r:SUBCLASS_OF*0..3]->(b) WHERE NOT r.negated "
+    "OPTIONAL MATCH (a)-[r:SUBCLASS_OF*0..3]->(b) WHERE NOT b.deprecated "
     "RETURN DISTINCT b.id ORDER BY b.id DESC SKIP 1 LIMIT 2",
     "MATCH p = (a)-[:SUBCLASS_OF* SHORTEST 1..3]->(b) RETURN length(p)",
     "MATCH (a)-[:SUBCLASS_OF* ALL SHORTEST 1..3]->(b) RETURN a.id",
