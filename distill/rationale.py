@@ -365,7 +365,10 @@ def _check_evidence(
 
 
 def _check_text(
-    sentence: RationaleSentence, known: Mapping[str, Sequence[Finding]], names: Mapping[str, str]
+    sentence: RationaleSentence,
+    known: Mapping[str, Sequence[Finding]],
+    links: Mapping[str, list[_Link]],
+    names: Mapping[str, str],
 ) -> Iterable[tuple[str, str]]:
     """Yield what is wrong with the words of one sentence."""
     findings = [f for concept in sentence.findings for f in known.get(concept, ())]
@@ -387,8 +390,10 @@ def _check_text(
                 yield "direction", word
     listed = {identifier: name for identifier, name in names.items() if identifier.startswith("CCS:")}
     cited = {normalise_name(names[c]) for c in sentence.findings if c in names}
+    between = {end for statement in sentence.statements for link in links.get(statement, ()) for end in link.ends}
     for disease in named_diseases(sentence.text, listed) if listed else ():
-        if disease != sentence.disease and not any(normalise_name(listed[disease]) in name for name in cited):
+        other = disease != sentence.disease and disease not in between
+        if other and not any(normalise_name(listed[disease]) in name for name in cited):
             yield "other_disease", disease
 
 
@@ -427,5 +432,5 @@ def verify(
             problems.append(Problem(index, "disease", sentence.disease or ""))
         problems += [Problem(index, *found) for found in _check_evidence(sentence, known, links)]
         if names is not None:
-            problems += [Problem(index, *found) for found in _check_text(sentence, known, names)]
+            problems += [Problem(index, *found) for found in _check_text(sentence, known, links, names)]
     return problems

@@ -73,7 +73,8 @@ class GraphTeacher:
     def _sentence(self, case: Case, supports: Sequence[Support], disease: str, part: str) -> RationaleSentence | None:
         if not supports:
             return None
-        alike = [support for support in supports if support.kind == supports[0].kind]
+        first = supports[0]
+        alike = [s for s in supports if (s.kind, s.through) == (first.kind, first.through)]
         chosen = _distinct(alike, case.names)[: self.max_findings]
         write = note_sentence if part == "note" else lab_sentence
         text = write(chosen, case.names[disease], case.names, self.seed, case.admission_id, disease, part)

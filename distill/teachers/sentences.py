@@ -10,7 +10,7 @@ from kg.types import Finding
 
 _UNITS = {"1": "", "Cel": "°C", "10*3/uL": "×10³/µL", "/min": "/min"}
 
-# Each kind of support has its phrasings: (for one finding, for several). {f} findings, {d} disease.
+# Phrasings by kind of support, for one and for several findings: {f} findings, {d} disease, {m} the disease between.
 _PHRASES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "sign": (
         ("{f} points to {d}.", "{f} point to {d}."),
@@ -29,6 +29,10 @@ _PHRASES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "cause": (
         ("{f} can lead to {d}.", "{f} can lead to {d}."),
         ("{f} may be complicated by {d}.", "{f} may be complicated by {d}."),
+    ),
+    "underlying": (
+        ("{f} points to {m}, which can lead to {d}.", "{f} point to {m}, which can lead to {d}."),
+        ("{f} suggests {m}, which may be complicated by {d}.", "{f} suggest {m}, which may be complicated by {d}."),
     ),
     "treatment": (
         ("{f} before admission suggests {d}.", "{f} before admission suggest {d}."),
@@ -51,7 +55,7 @@ def _pick(options: Sequence[tuple[str, str]] | Sequence[str], *key: object) -> i
 
 def in_sentence(name: str) -> str:
     """Give a concept's name as it stands inside a sentence: lower-case start unless it is an abbreviation or a name."""
-    first = name.split(" ", 1)[0]
+    first = name.split(" ", 1)[0].rstrip(",;:")
     plain = len(first) > 1 and first[1:] == first[1:].lower() and first[1:].isalpha()
     return name[0].lower() + name[1:] if plain and first not in _PROPER else name
 
@@ -143,20 +147,24 @@ def note_sentence(supports: Sequence[Support], disease: str, names: Mapping[str,
     phrases = _PHRASES[supports[0].kind]
     one, several = phrases[_pick(phrases, *key)]
     mentions = list(dict.fromkeys(_mention(support.finding, names) for support in supports))
-    text = (one if len(mentions) == 1 else several).format(f=_join(mentions), d=disease)
+    between = in_sentence(names.get(supports[0].through or "", ""))
+    text = (one if len(mentions) == 1 else several).format(f=_join(mentions), d=disease, m=between)
     return _sentence_start(text)
 
 
 def lab_sentence(supports: Sequence[Support], disease: str, names: Mapping[str, str], *key: object) -> str:
     """Say which measured labs or vitals speak for a disease; the value stands in brackets."""
-    one, several = _LAB_PHRASES[_pick(_LAB_PHRASES, *key)]
+    through = supports[0].through
+    phrases = _LAB_PHRASES if through is None else _PHRASES["underlying"]
+    one, several = phrases[_pick(phrases, *key)]
     mentions = [_lab_mention(support.finding, names) for support in supports]
     finding = supports[0].finding
     if len(mentions) == 1 and (finding.code is None or finding.direction is None):
-        one = "{f} fits {d}."
+        one = one if through is not None else "{f} fits {d}."
     text = (one if len(mentions) == 1 else several).format(
         f=_join(mentions),
         d=disease,
+        m=in_sentence(names.get(through or "", "")),
         name=names.get(finding.code or finding.concept, finding.code or finding.concept),
         direction=finding.direction,
         value=measurement(finding),

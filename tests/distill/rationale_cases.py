@@ -65,6 +65,27 @@ TRIPLES = [
 ]
 STATEMENTS = {(s, p, o): Statement(s, p, o).id for s, p, o, _ in TRIPLES}
 A = "1001"
+PATHS = [
+    ("phenotype", 0.7, (MELENA, BLEED), [(BLEED, P.HAS_PHENOTYPE, MELENA)]),
+    ("phenotype", 0.5, (HEMATEMESIS, BLEED), [(BLEED, P.HAS_PHENOTYPE, HEMATEMESIS)]),
+    ("measurement", 0.8, (HEMOGLOBIN, BLEED), [(BLEED, P.HAS_LOW_MEASUREMENT, HEMOGLOBIN)]),
+    ("measurement", 0.9, (CREATININE, KIDNEY), [(KIDNEY, P.HAS_HIGH_MEASUREMENT, CREATININE)]),
+    (
+        "measurement",
+        0.8,
+        (AKI, CREATININE, KIDNEY),
+        [(CREATININE, P.HIGH_INDICATES, AKI), (KIDNEY, P.HAS_HIGH_MEASUREMENT, CREATININE)],
+    ),
+    ("treatment", 0.7, (METFORMIN, DIABETES), [(METFORMIN, P.TREATS, DIABETES)]),
+    ("risk", 0.3, (ULCER, BLEED), [(ULCER, P.PREDISPOSES_TO, BLEED)]),
+    ("phenotype", 0.8, (TACHYCARDIA, SHOCK), [(SHOCK, P.HAS_PHENOTYPE, TACHYCARDIA)]),
+]
+UNDERLYING = (
+    "underlying",
+    0.1,
+    (MELENA, BLEED, SHOCK),
+    [(BLEED, P.HAS_PHENOTYPE, MELENA), (BLEED, P.HAS_COMPLICATION, SHOCK)],
+)
 
 FINDINGS = [
     Finding(A, MELENA, "note", section="history_of_present_illness", start=10, end=16),
@@ -77,7 +98,7 @@ FINDINGS = [
 ]
 
 
-def subgraph(admission: str = A) -> PatientSubgraph:
+def subgraph(admission: str = A, more: tuple = ()) -> PatientSubgraph:
     nodes = tuple(sorted(CATEGORIES))
     place = {node: i for i, node in enumerate(nodes)}
     edges = tuple(
@@ -90,16 +111,9 @@ def subgraph(admission: str = A) -> PatientSubgraph:
         Seed(f.concept, f.weight, (f.origin,), "denied" if f.negated else "historical" if f.historical else "present")
         for f in sorted(FINDINGS, key=lambda f: f.concept)
     )
-    paths = (
-        EvidencePath(BLEED, MELENA, "phenotype", (MELENA, BLEED), (STATEMENTS[BLEED, P.HAS_PHENOTYPE, MELENA],), 0.7),
-        EvidencePath(
-            BLEED,
-            HEMATEMESIS,
-            "phenotype",
-            (HEMATEMESIS, BLEED),
-            (STATEMENTS[BLEED, P.HAS_PHENOTYPE, HEMATEMESIS],),
-            0.5,
-        ),
+    paths = tuple(
+        EvidencePath(nodes[-1], nodes[0], kind, nodes, tuple(STATEMENTS[key] for key in keys), score)
+        for kind, score, nodes, keys in [*PATHS, *more]
     )
     scores = tuple(round(1 / (i + 2), 3) for i in range(len(nodes)))
     return PatientSubgraph(admission, "all", nodes, tuple(CATEGORIES[n] for n in nodes), scores, seeds, edges, paths)

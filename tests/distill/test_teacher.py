@@ -36,6 +36,7 @@ from tests.distill.rationale_cases import (
     STATEMENTS,
     TACHYCARDIA,
     ULCER,
+    UNDERLYING,
     A,
     subgraph,
 )
@@ -114,6 +115,15 @@ def test_a_measured_term_reaches_the_disease_through_its_series() -> None:
     assert "creatinine" in rationale.part("lab").lower()
 
 
+def test_what_leads_through_another_disease_is_told_so() -> None:
+    graph = subgraph(more=(UNDERLYING,))
+    case = replace(CASE, diseases=(SHOCK,), subgraph=graph)
+    (sentence,) = GraphTeacher().explain(case).sentences
+    assert sentence.findings == (MELENA,) and len(sentence.statements) == 2
+    assert NAMES[BLEED] in sentence.text and sentence.text.endswith("shock.")
+    assert verify(Rationale((SHOCK,), (sentence,)), FINDINGS, graph, NAMES) == []
+
+
 def test_attended_findings_come_first() -> None:
     case = replace(CASE, diseases=(BLEED,), weights={BLEED: {HEMATEMESIS: 0.9}})
     assert GraphTeacher().explain(case).sentences[0].findings == (HEMATEMESIS, MELENA)
@@ -170,12 +180,12 @@ def test_rounding_is_no_invention() -> None:
 
 
 def test_names_and_values_read_well() -> None:
-    assert [in_sentence(n) for n in ("Melena", "pH of blood", "Babinski sign", "COPD", "HbA1c")] == [
+    assert [in_sentence(n) for n in ("Melena", "pH of blood", "Babinski sign", "COPD", "Shock, cold")] == [
         "melena",
         "pH of blood",
         "Babinski sign",
         "COPD",
-        "HbA1c",
+        "shock, cold",
     ]
     assert [format_value(v) for v in (0.0, 38.0, 7.35, 151.6, 0.01)] == ["0", "38", "7.35", "152", "0.01"]
 
