@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -104,13 +104,15 @@ def link_cohort(cohort: Cohort, bundle: Bundle, *, mask_labels: bool = False) ->
             "bundle": bundle.hash,
             "mask_labels": mask_labels,
             "rules": [lexicon().digest, context_rules().digest],
-            "tables": {name: _table_print(cohort, name) for name in ("notes", "series", "medications")},
+            "tables": {name: cohort.fingerprint(name) for name in ("notes", "series", "medications")},
         }
     )
     admissions = len(cohort.ids())
     if cohort.is_current("findings", print_):
         say("findings: already linked with this graph and these rules")
-        return _summary(admissions, cohort.table("findings"), {}, mask_labels, done=True)
+        entry = _entry(cohort, "findings")
+        counts = {name: int(str(entry.get(name, 0))) for name in ("naming_candidates", "unlinked_drugs")}
+        return _summary(admissions, cohort.table("findings"), counts, mask_labels, done=True)
     linker = Linker(bundle)
     medications, unlinked = _home_drugs(cohort.table("medications"), linker, bundle)
     parts = [
@@ -144,10 +146,11 @@ def _summary(
     )
 
 
-def _table_print(cohort: Cohort, name: str) -> str:
+def _entry(cohort: Cohort, name: str) -> Mapping[str, object]:
+    """Give what the cohort's manifest says of a table."""
     tables = cohort.manifest.get("tables")
     entry = tables.get(name) if isinstance(tables, dict) else None
-    return str(entry.get("fingerprint")) if isinstance(entry, dict) else ""
+    return entry if isinstance(entry, dict) else {}
 
 
 def naming_concepts(bundle: Bundle) -> frozenset[str]:

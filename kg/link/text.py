@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kg.link.context import context_rules, flags_of
 from kg.link.match import Matcher, matcher_for
 from kg.link.names import descendants_of, parents_of
-from kg.link.numbers import find_numbers
+from kg.link.stated_values import find_numbers
 from kg.link.words import cut
 from kg.types import Mention
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ehr.cohort import Cohort
     from kg.bundle import Bundle
 
-VERSION = 3
+VERSION = 4
 """Version of the retrieval; a change makes older tables stale."""
 _BATCH = 250
 

@@ -5,7 +5,7 @@ meta-path      walk (``f`` the finding's concept, ``c`` the candidate)          
 =============  ===================================================================================  ===============
 named          ``f`` is_a* ``t``, ``c`` close_match ``t``; or ``f`` is ``c``                        1
 phenotype      ``c`` has_phenotype ``f``                                                            1
-specific       ``f`` is_a+ ``t``, ``c`` has_phenotype ``t``                                         0.8 a step
+specific       ``f`` is_a+ ``t``, ``c`` has_phenotype ``t``                                         0.8 a step (*)
 general        ``t`` is_a+ ``f``, ``c`` has_phenotype ``t``                                         0.5 a step (*)
 measurement    value high (low) indicates ``f``, ``c`` has_high (low)_measurement of that series    1
 risk           ``f`` is_a* ``t``, ``t`` predisposes to ``c``                                        0.6, 0.8 a step
@@ -14,7 +14,8 @@ complication   ``f`` is_a* ``t``, ``c`` has_complication ``t``                  
 underlying     any of these to ``d``, ``d`` has_complication ``c``, ``d`` strongly supported        0.3
 =============  ===================================================================================  ===============
 
-(*) times the information content of ``f`` relative to ``t``: what everything is below says nothing.
+(*) times the information content of the more general of ``f`` and ``t`` relative to the other's: a disease with
+"pain" says little of chest pain, and what everything is below says nothing.
 
 No walk passes through a drug, and none through a hub that merely connects (every term is below some organ's
 abnormality): what carries score is a statement about the candidate itself.
@@ -170,7 +171,8 @@ class EvidenceIndex:
                 yield Template(link.other, "measurement", through, two, weight, weight)
         for chain, steps, decay in self._chain(concept, self._parents, UP, SPECIFIC):
             direct = len(chain) == 1
-            yield from self._ends(chain, steps, Predicate.HAS_PHENOTYPE, "phenotype" if direct else "specific", decay)
+            shown = decay * self._share(chain[-1], concept)
+            yield from self._ends(chain, steps, Predicate.HAS_PHENOTYPE, "phenotype" if direct else "specific", shown)
             yield from self._ends(chain, steps, Predicate.CLOSE_MATCH, "named", 1.0)
             yield from self._ends(chain, steps, Predicate.PREDISPOSES_TO, "risk", RISK * decay)
             yield from self._ends(chain, steps, Predicate.HAS_COMPLICATION, "complication", COMPLICATION * decay)
