@@ -413,7 +413,7 @@ def distill_diagnose(
 
     chosen = [admission] if admission else None
     result = diagnose_directory(
-        run, admissions=chosen, cohort=cohort, input_file=input_file, bundle=bundle, store=store, write=write
+        run, chosen, cohort=cohort, input_file=input_file, bundle=bundle, store=store, write=write
     )
     if how is Format.TABLE:
         for title, rows in result.tables():
@@ -451,10 +451,11 @@ def demo(
     """Run the main job end to end: graph, patients, subgraphs, distillation, evaluation, one diagnosis."""
     from distill.demo import run_demo
 
-    rows = run_demo(
+    tables = run_demo(
         out, admissions=admissions, mimic_iv=mimic_iv, init=init, store=store, settings=_pairs(setting), seed=seed
     )
-    emit(rows, Format.TABLE)
+    for title, rows in tables.items():
+        emit(rows, Format.TABLE, title=title)
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -86,8 +86,8 @@ def _opened(url: str | None, bundle: Bundle, write: bool) -> Iterator[GraphStore
 
 def diagnose_directory(
     run: Path,
-    *,
     admissions: Sequence[str] | None = None,
+    *,
     cohort: Path | None = None,
     input_file: str | None = None,
     bundle: Path | None = None,

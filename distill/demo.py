@@ -8,12 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from distill.bedside import diagnose_directory, report_admission
 from distill.config import RunConfig
 from distill.crossval import cross_validate
-from distill.jobs import configure, evaluate_directory
+from distill.jobs import configure, evaluate_directory, stage_rows
 from distill.overlap import overlap_of, simulate_with_graph
+from distill.recorded import run_salt, store_recorded
 from distill.run import Run, run
 from distill.teachers import teach
 from ehr.cohort import Cohort
@@ -25,9 +27,9 @@ from ehr.simulator.hospital import LEAST_ADMISSIONS
 from kg.bundle import Bundle
 from kg.link import link_cohort
 from kg.load import build_and_load
-from kg.queries import evidence_queries
+from kg.queries import browser_text
 from kg.retrieve import retrieve_cohort
-from kg.stores import open_store
+from kg.stores import open_store, pseudonym
 
 Row = dict[str, object]
 WRITTEN = 50
@@ -84,7 +86,7 @@ def run_demo(
     store: str | None = None,
     settings: Mapping[str, object] | None = None,
     seed: int = 7,
-) -> list[Row]:
+) -> dict[str, list[Row]]:
     """Build the graph, get patients, link, retrieve, teach, distil, evaluate, diagnose one admission.
 
     Args:
@@ -97,7 +99,7 @@ def run_demo(
         seed: of simulation, training and bootstrap.
 
     Returns:
-        The table of results, one row an arm and split.
+        By title: what the stages took, and the table of results, one row an arm and split.
 
     Raises:
         InputError: before anything is written, where the directory is no MIMIC-IV, the store does not answer or too few
@@ -133,7 +135,10 @@ def run_demo(
     with clock.step(7, "one diagnosis, its evidence, its report"):
         chosen, html = _diagnose(out, trained, cohort, stores)
     _goodbye(out, trained, chosen, html, stores, clock)
-    return rows
+    stages = (
+        {"stages": stage_rows(trained)} if trained.fold is None else {"stages of the first fold": stage_rows(trained)}
+    )
+    return {**stages, "held-out patients, with 95 % bootstrap intervals by patient": rows}
 
 
 def _short(rows: Sequence[Mapping[str, object]]) -> list[str]:
@@ -187,8 +192,10 @@ def _diagnose(out: Path, trained: Run, cohort: Cohort, stores: Sequence[str]) ->
     labels = dict(zip(people["admission_id"].to_list(), people["labels"].to_list(), strict=True))
     chosen = next((one for one in held_out if len(labels[one]) >= 3), held_out[0])
     written = sorted({chosen, *held_out[:WRITTEN]})
-    for url in stores:
-        diagnose_directory(trained.path, admissions=written, cohort=cohort.path, store=url, write=True)
+    diagnose_directory(trained.path, admissions=written, cohort=cohort.path, store=stores[0], write=True)
+    for url in stores[1:]:
+        with open_store(url, read_only=False) as store:
+            store_recorded(trained, store)
     html = out / "report.html"
     report_admission(trained.path, chosen, html, cohort=cohort.path, store=stores[-1])
     return chosen, html
@@ -208,6 +215,7 @@ def _goodbye(out: Path, trained: Run, chosen: str, html: Path, stores: Sequence[
     say(f"  kg show CCS:122 --store {stores[0]}")
     say("  kg evidence")
     if len(stores) > 1:
-        browser = stores[1].split("://", 1)[1].split(":", 1)[0]
-        query = next(q for q in evidence_queries() if q.name.startswith("why"))
-        say(f"\nNeo4j Browser: http://{browser}:7474/browser/ ; paste as a first query:\n{query.graph_text}")
+        host = urlsplit(stores[1]).hostname
+        query = browser_text("written_diagnosis", {"admission": pseudonym(chosen, run_salt(trained))})
+        say(f"\nNeo4j Browser: http://{host}:7474/browser/ (unless the server has another HTTP port); a first query:")
+        say(query)

@@ -130,16 +130,18 @@ class Table:
         return {metric: paired_difference(full, other, metric).as_dict() for metric in COMPARED}
 
     def rows(self) -> list[dict[str, object]]:
-        """Give the short table that the command prints: one row an arm and split."""
+        """Give the short table that the command prints: one row an arm and split; all metrics stand in `metrics`."""
         rows: list[dict[str, object]] = []
         for split in self.sizes:
             for arm in self.arms:
                 if (arm.name, split) in self.results:
                     overall = self.results[arm.name, split].overall
                     row: dict[str, object] = {"split": split, "arm": arm.name, "steps": arm.steps}
-                    for metric in ("macro_auroc", "macro_auprc", "macro_f1", "micro_f1", "micro_auroc"):
+                    for metric in COMPARED:
                         interval = overall[metric]
-                        row[metric] = f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+                        row[metric.replace("_", " ")] = (
+                            f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+                        )
                     rows.append(row)
         return rows
 
