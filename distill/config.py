@@ -180,19 +180,20 @@ def preset(name: str) -> RunConfig:
             preset="demo",
             slm_width=64,
             slm_layers=2,
-            vocabulary=2000,
+            vocabulary=4000,
             width=64,
             window_hours=120,
-            max_patches=160,
-            note_tokens=192,
-            target_tokens=80,
+            max_patches=128,
+            note_tokens=288,
+            target_tokens=72,
             target_words=60,
             prompt_tokens=8,
-            dropout=0.1,
             checkpoint_every=50,
-            stage1=StageConfig(steps=240, rate=3e-3, slm_rate=3e-3, text_every=3, evaluate_every=60),
-            stage2=StageConfig(steps=160, rate=3e-3, slm_rate=3e-3, text_every=4, evaluate_every=40),
-            stage3=StageConfig(steps=240, rate=2e-3, slm_rate=2e-3, text_every=3, evaluate_every=60, mask_findings=0.5),
+            stage1=StageConfig(steps=180, rate=3e-3, slm_rate=3e-3, text_every=4, evaluate_every=60, mask_findings=0.3),
+            stage2=StageConfig(steps=120, rate=2e-3, text_every=6, evaluate_every=40),
+            stage3=StageConfig(
+                steps=180, rate=1.5e-3, slm_rate=2e-3, text_every=4, evaluate_every=60, mask_findings=0.5
+            ),
         )
     if name == "paper":
         stage = StageConfig(steps=10000, rate=2e-5, slm_rate=2e-5, evaluate_every=500)

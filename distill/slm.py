@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import torch
 from tokenizers import AddedToken as RawAddedToken
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -43,12 +43,14 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, whole: Sequence[str] 
             name is right or absent, never half.
     """
     raw = Tokenizer(models.BPE(unk_token=SPECIAL[2]))
-    raw.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+    # Sections of a note end lines where they like: a line end is a space, or words would grow together over it.
+    raw.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Lowercase(), normalizers.Replace(Regex(r"\s"), " ")]
+    )
     raw.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Metaspace(prepend_scheme="first"),
             pre_tokenizers.Punctuation(),
-            pre_tokenizers.Digits(individual_digits=False),
         ]
     )
     raw.decoder = decoders.Metaspace()

@@ -177,7 +177,7 @@ class SubgraphEncoding:
             ends.append((place[row.seed], place[row.candidate]))
             types.append(kind.get(row.kind, 0))
             states.append(STATES.index(seed.state) if seed.state in STATES else 0)
-            priors.append(row.weight + 0.5 * max(lift, 0.0))
+            priors.append(4.0 * row.score + 0.1 * row.weight)
             strengths.append(strength)
             numbers = [row.weight, min(row.score, 1.0), lift / 3, strength, row.hops / 3]
             numbers += [-math.log(frequency + _FLOOR) / 5, math.log(reached[row.seed]) / 3]

@@ -163,7 +163,13 @@ class ClinicalModel(nn.Module):
         self.prompt = SoftPrompt(
             width, slm.width, tokens=sizes.prompt_tokens, heads=sizes.heads, scale=sizes.prompt_scale
         )
-        self.head = DiseaseHead(labels=sizes.labels, slm_width=slm.width, width=width, dropout=sizes.dropout)
+        self.head = DiseaseHead(
+            labels=sizes.labels,
+            slm_width=slm.width,
+            vocabulary=len(slm.embedding_table()),
+            width=width,
+            dropout=sizes.dropout,
+        )
         self.memory = nn.Linear(width, slm.width)
 
     def _pooled_names(self, ids: Tensor, mask: Tensor) -> Tensor:
@@ -258,6 +264,7 @@ class ClinicalModel(nn.Module):
         output: HeadOutput = self.head(
             HeadInputs(
                 note=note,
+                note_ids=inputs.note_ids,
                 note_mask=note_mask,
                 patches=patches,
                 patch_mask=inputs.patch_mask if patches is not None else None,

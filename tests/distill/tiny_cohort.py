@@ -171,7 +171,7 @@ def tiny_config(**changes) -> RunConfig:
         heads=2,
         vocabulary=300,
         note_tokens=48,
-        target_tokens=32,
+        target_tokens=64,
         prompt_tokens=2,
         batch_size=8,
         checkpoint_every=3,

@@ -6,7 +6,7 @@ from encoder.head import DiseaseHead, HeadInputs, LabelAttention
 
 def head() -> DiseaseHead:
     torch.manual_seed(0)
-    return DiseaseHead(labels=3, slm_width=6, width=8).eval()
+    return DiseaseHead(labels=3, slm_width=6, vocabulary=20, width=8).eval()
 
 
 def graph(support: torch.Tensor) -> dict[str, torch.Tensor]:
