@@ -49,7 +49,7 @@ LAYOUTS: tuple[Layout, ...] = (MimicIVLayout(),)
 """Every layout that `ingest` knows; ``auto`` takes the first that matches."""
 
 _DATA_FILES = ("phenotypes.toml", "series.csv", "units.csv", "items_mimic_iv.csv")
-_CODE_VERSION = 4  # raise where the same input would give another cohort
+_CODE_VERSION = 5  # raise where the same input would give another cohort
 _NOTE_BATCH = 500
 
 

@@ -25,7 +25,7 @@ _NOTHING = re.compile(
     re.IGNORECASE,
 )
 # "Insulin for Hyperkalemia", "PHENobarbital - ICU alcohol withdrawal", "Furosemide-Heart Failure": why it was ordered.
-_REASON = re.compile(r"(?:\s+-\s+|\s+for\s+|\s*-\s*heart failure\b).*$", re.IGNORECASE)
+_REASON = re.compile(r"(?:\s+-\s+|\s+for\s+|\s*-\s*heart failure\b|\s+alcohol withdrawal\b).*$", re.IGNORECASE)
 _STRENGTH = re.compile(r"\s+(?:\d[\d.,/%]*\s*(?:%|mg|mcg|g|gm|ml|units?|meq|mmol)?\b.*)$", re.IGNORECASE)
 
 

@@ -52,6 +52,7 @@ def test_any_text_gives_clean_names(text: str) -> None:
         ("5% Dextrose", "5% dextrose"),
         ("Insulin (Regular) for Hyperkalemia", "insulin"),
         ("PHENobarbital - ICU alcohol withdrawal", "phenobarbital"),
+        ("PHENObarbital Alcohol Withdrawal Dose Taper (Days 2-7)", "phenobarbital"),
         ("Furosemide-Heart Failure", "furosemide"),
         ("Piperacillin-Tazobactam", "piperacillin-tazobactam"),
         ("(unnamed)", "(unnamed)"),
