@@ -1,8 +1,8 @@
 """Command line: parse, call one function, print.
 
-Three console scripts share the commands: ``clinragen`` carries everything, ``kg`` and ``distill`` are its sub-commands
-of the same name. Tables go to standard output, messages and progress to standard error. Exit codes: 0 done, 1 failed,
-2 bad input or usage, 130 interrupted. Heavy modules are imported by the command that needs them.
+``clinragen`` carries everything; the scripts ``kg`` and ``distill`` are its sub-commands of the same name. Tables go to
+standard output, messages and progress to standard error. Exit codes: 0 done, 1 failed, 2 bad input or usage, 130
+interrupted. Heavy modules are imported by the command that needs them.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from ehr.files import as_input_error
 from ehr.progress import set_quiet
 
 DEFAULT_STORE = "ladybug:graph/graph.lbug"
+_INTERRUPTED = "interrupted; the same command goes on where it stopped"
 
 
 class Format(StrEnum):
@@ -415,11 +416,8 @@ def distill_diagnose(
     result = diagnose_directory(
         run, chosen, cohort=cohort, input_file=input_file, bundle=bundle, store=store, write=write
     )
-    if how is Format.TABLE:
-        for title, rows in result.tables():
-            emit(rows, how, title=title)
-    else:
-        emit(result.rows(), how)
+    for title, rows in result.tables() if how is Format.TABLE else [(None, result.rows())]:
+        emit(rows, how, title=title)
 
 
 @app.command("report")
@@ -470,10 +468,10 @@ def _start(application: typer.Typer, name: str) -> None:
     except ClinRaGenError as error:
         _fail(f"{name}: {error}", error.exit_code)
     except KeyboardInterrupt:
-        _fail(f"{name}: interrupted; the same command goes on where it stopped", 130)
+        _fail(f"{name}: {_INTERRUPTED}", 130)
     except SystemExit as done:
         if done.code == 130:
-            _fail(f"{name}: interrupted; the same command goes on where it stopped", 130)
+            _fail(f"{name}: {_INTERRUPTED}", 130)
         raise
     except OSError as error:
         mended = as_input_error(error)

@@ -105,15 +105,8 @@ def run_demo(
         InputError: before anything is written, where the directory is no MIMIC-IV, the store does not answer or too few
             admissions are asked for; else see the steps' own functions.
     """
-    if mimic_iv is None and admissions < LEAST_ADMISSIONS:
-        raise InputError(f"{admissions} admissions are too few", remedy=f"--admissions {LEAST_ADMISSIONS} or more")
-    if mimic_iv is not None:
-        open_hospital(mimic_iv, "mimic-iv")
-    if init is not None:
-        Run.open(init)
+    _check(admissions, mimic_iv, init, store)
     stores = [f"ladybug:{out / 'graph' / 'graph.lbug'}", *([store] if store else [])]
-    if store:
-        open_store(store, read_only=False).close()
     out.mkdir(parents=True, exist_ok=True)
     clock = _clock(out)
     with clock.step(1, "knowledge graph"):
@@ -139,6 +132,18 @@ def run_demo(
         {"stages": stage_rows(trained)} if trained.fold is None else {"stages of the first fold": stage_rows(trained)}
     )
     return {**stages, "held-out patients, with 95 % bootstrap intervals by patient": rows}
+
+
+def _check(admissions: int, mimic_iv: Path | None, init: Path | None, store: str | None) -> None:
+    """Find out before anything is written what would fail much later."""
+    if mimic_iv is None and admissions < LEAST_ADMISSIONS:
+        raise InputError(f"{admissions} admissions are too few", remedy=f"--admissions {LEAST_ADMISSIONS} or more")
+    if mimic_iv is not None:
+        open_hospital(mimic_iv, "mimic-iv")
+    if init is not None:
+        Run.open(init)
+    if store:
+        open_store(store, read_only=False).close()
 
 
 def _short(rows: Sequence[Mapping[str, object]]) -> list[str]:
