@@ -145,15 +145,23 @@ def _count(rationale: Rationale) -> Counter[str]:
 
 
 def _may_leave(cohort: Cohort, endpoint: Endpoint, *, allowed: bool) -> None:
-    """Refuse to send patients away unless the endpoint is here, or terms or the user allow it."""
-    terms = cohort.manifest.get("data_use_terms")
-    open_terms = isinstance(terms, Mapping) and terms.get("may_be_sent") is True
-    if not (endpoint.is_local or allowed or open_terms):
+    """Refuse to send patients away unless the endpoint is here, they are simulated, or the user has permission."""
+    if not (endpoint.is_local or allowed or cohort.manifest.get("simulated") is True):
         raise InputError(
             "this cohort's data use terms do not allow sending it to a machine that is not this one",
             where=cohort.path,
             remedy="use an endpoint on 127.0.0.1, or add --send-patients if you have permission",
         )
+
+
+def _same_graph(cohort: Cohort, bundle: Bundle) -> None:
+    """Refuse subgraphs of another graph: their concepts would have no names, their statements no sources."""
+    tables = cohort.manifest.get("tables")
+    for name, command in (("findings", "kg link"), ("subgraphs", "kg retrieve")):
+        entry = tables.get(name) if isinstance(tables, dict) else None
+        made_with = entry.get("graph") if isinstance(entry, dict) else None
+        if made_with is not None and made_with != bundle.hash:
+            raise InputError(f"{name} were made with another graph", where=cohort.path, remedy=f"run `{command}` again")
 
 
 def _teach_graph(cases: Iterator[Case], total: int, seed: int) -> tuple[list[dict[str, object]], Counter[str]]:
@@ -241,6 +249,7 @@ def teach(
     asked: dict[str, object] = {"teacher": teacher, "seed": seed, "version": VERSION}
     if teacher != "graph":
         asked |= {"model": model, "base_url": endpoint.base_url if endpoint else None, "send_notes": send_notes}
+    _same_graph(cohort, bundle)
     inputs = {name: cohort.fingerprint(name) for name in ("admissions", "findings", "subgraphs")}
     mark = fingerprint({**asked, **inputs, "bundle": bundle.hash})
     if cohort.is_current("rationales", mark):

@@ -212,3 +212,11 @@ def test_an_unknown_teacher_is_refused(tiny_world: tuple) -> None:
     bundle, cohort = tiny_world
     with pytest.raises(InputError, match="unknown teacher 'oracle'"):
         teach(cohort, bundle, teacher="oracle")
+
+
+def test_subgraphs_of_another_graph_are_refused(tiny_world: tuple, tmp_path: Path) -> None:
+    bundle, _ = tiny_world
+    cohort = tiny_cohort(tmp_path / "cohort", admissions=4)
+    cohort.write_table("subgraphs", cohort.table("subgraphs"), "other", graph="another")
+    with pytest.raises(InputError, match="subgraphs were made with another graph"):
+        teach(cohort, bundle)

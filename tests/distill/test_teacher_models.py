@@ -17,7 +17,6 @@ from distill.teachers.graph import Case
 from distill.teachers.openai import ChatClient, Endpoint, endpoint_from_environment
 from distill.teachers.prompt import messages, read_answer, write_sheet
 from ehr.errors import ClinRaGenError, InputError
-from ehr.files import write_json
 from kg.link import findings_of
 from kg.retrieve import subgraphs_of
 from tests.distill.rationale_cases import BLEED, FINDINGS, KIDNEY, MELENA, NAMES, PRESSURE, A, subgraph
@@ -203,7 +202,6 @@ def test_patients_do_not_leave_without_permission(
         endpoint_from_environment(None, "m")
     with pytest.raises(InputError, match="name of a model"):
         endpoint_from_environment(far, None)
-    write_json(cohort.path / "manifest.json", {**cohort.manifest, "tables": cohort.manifest["tables"]})
 
 
 @pytest.mark.parametrize(
