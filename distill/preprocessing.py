@@ -16,7 +16,7 @@ from distill.config import STAGES, RunConfig
 from distill.data import Record
 from distill.grid import Scale, fit_scales
 from distill.rationale import HEADINGS
-from distill.slm import SmallLanguageModel, load_slm, open_tokenizer, save_tokenizer, train_tokenizer
+from distill.slm import SmallLanguageModel, load_slm, load_tokenizer, open_tokenizer, save_tokenizer, train_tokenizer
 from distill.subgraph import (
     BARE,
     CATEGORIES,
@@ -141,7 +141,7 @@ class Preprocessing:
     def model(self, config: RunConfig) -> ClinicalModel:
         """Build the model with fresh weights drawn from the run's seed (a pretrained SLM keeps its own)."""
         torch.manual_seed(config.seed)
-        slm, _ = load_slm(config, self.tokenizer)
+        slm = load_slm(config, self.tokenizer)
         model = ClinicalModel(self.sizes(config, slm), slm)
         model.head.set_prevalence(torch.tensor(self.prevalence))
         return model
@@ -243,7 +243,7 @@ def fit(
 
 def _tokenizer(config: RunConfig, records: Sequence[Record], names: dict[str, str]) -> Any:
     if not config.scratch:
-        return load_slm(config)[1]
+        return load_tokenizer(config)
     texts = [text for record in records for _, text in record.sections]
     targets = [target_text(record, config, stage, names, lower=True) for record in records for stage in STAGES]
     sections = {f"{section.replace('_', ' ')}:" for record in records for section, _ in record.sections}

@@ -228,6 +228,8 @@ class _Job:
         """Give the model that a stage starts from: the stage before it, else the first weights, else fresh ones."""
         run = self.run
         before = [s for s in run.stages if s < stage]
+        if before and before[-1] in run._models:
+            return run._models.pop(before[-1])
         model = run.preprocessing.model(run.config)
         if before:
             file = run.stage_path(before[-1]) / WEIGHTS
@@ -254,6 +256,7 @@ class _Job:
         save_weights(directory / WEIGHTS, tensors)
         write_json(directory / "metrics.json", _metrics(run.config, stage, data, progress))
         checkpoint.unlink(missing_ok=True)
+        run._models = {stage: trainer.model.eval()}
 
     def _write_timings(self, stage: int, progress: Progress) -> None:
         timings = _json(self.run.path / "timings.json")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +18,6 @@ from transformers import (
     AutoModelForSeq2SeqLM,
     AutoTokenizer,
     DynamicCache,
-    PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
     T5Config,
     T5ForConditionalGeneration,
@@ -275,20 +275,19 @@ def _positions(mask: Tensor) -> Tensor:
     return (mask.long().cumsum(1) - 1).clamp(min=0)
 
 
-def _pretrained(config: RunConfig) -> tuple[Any, PreTrainedTokenizerBase]:
-    name, options = config.slm, {}
-    if config.gguf is not None:
-        file = Path(config.gguf)
-        if not file.is_file():
-            raise InputError("no such GGUF file", where=file)
-        name, options = str(file.parent), {"gguf_file": file.name}
+def _source(config: RunConfig) -> tuple[str, dict[str, Any]]:
+    if config.gguf is None:
+        return config.slm, {}
+    file = Path(config.gguf)
+    if not file.is_file():
+        raise InputError("no such GGUF file", where=file, remedy="give the path of a .gguf file")
+    return str(file.parent), {"gguf_file": file.name}
+
+
+@contextmanager
+def _loading(name: str) -> Iterator[None]:
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, **options)
-        if config.gguf is not None:
-            return AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32, **options), tokenizer
-        settings = AutoConfig.from_pretrained(name)
-        kind = AutoModelForSeq2SeqLM if settings.is_encoder_decoder else AutoModelForCausalLM
-        return kind.from_pretrained(name, dtype=torch.float32, use_safetensors=True), tokenizer
+        yield
     except ImportError as error:
         raise InputError(
             f"a package is missing to load it ({error.name or 'see the extra models'})",
@@ -303,31 +302,42 @@ def _pretrained(config: RunConfig) -> tuple[Any, PreTrainedTokenizerBase]:
         ) from error
 
 
-def load_slm(config: RunConfig, tokenizer: PreTrainedTokenizerBase | None = None) -> tuple[SmallLanguageModel, Any]:
-    """Give language model and tokenizer.
+def load_tokenizer(config: RunConfig) -> Any:
+    """Load the tokenizer of a pretrained model.
 
-    Args:
-        config: ``scratch`` needs ``tokenizer``, built by `train_tokenizer`.
-        tokenizer: for a pretrained model, its own is loaded where none is given.
+    Raises:
+        InputError: where there is none.
+    """
+    name, options = _source(config)
+    with _loading(name):
+        tokenizer = AutoTokenizer.from_pretrained(name, **options)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_slm(config: RunConfig, tokenizer: Any) -> SmallLanguageModel:
+    """Give the language model: built here (``scratch``), or loaded.
 
     Raises:
         InputError: where nothing can be loaded from what was named.
     """
     if config.scratch:
-        if tokenizer is None:
-            raise ValueError("a model from scratch needs a tokenizer")
-        return EncoderDecoder(scratch_model(config, len(tokenizer)), pad=0, end=1, start=0), tokenizer
-    model, own = _pretrained(config)
-    tokenizer = tokenizer or own
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    ends = tokenizer.eos_token_id
+        return EncoderDecoder(scratch_model(config, len(tokenizer)), pad=0, end=1, start=0)
+    name, options = _source(config)
+    with _loading(name):
+        if config.gguf is not None:
+            model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32, **options)
+        else:
+            kind = (
+                AutoModelForSeq2SeqLM if AutoConfig.from_pretrained(name).is_encoder_decoder else AutoModelForCausalLM
+            )
+            model = kind.from_pretrained(name, dtype=torch.float32, use_safetensors=True)
+    pad, end = tokenizer.pad_token_id, tokenizer.eos_token_id
     if model.config.is_encoder_decoder:
-        return EncoderDecoder(
-            model, pad=tokenizer.pad_token_id, end=ends, start=model.config.decoder_start_token_id
-        ), tokenizer
-    start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else ends
-    return DecoderOnly(model, pad=tokenizer.pad_token_id, end=ends, start=start), tokenizer
+        return EncoderDecoder(model, pad=pad, end=end, start=model.config.decoder_start_token_id)
+    start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else end
+    return DecoderOnly(model, pad=pad, end=end, start=start)
 
 
 def save_tokenizer(tokenizer: Any, directory: Path) -> None:

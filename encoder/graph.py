@@ -82,8 +82,9 @@ class EvidenceCounter(nn.Module):
     """Learned counter: what every finding adds to every candidate disease that it reaches.
 
     A finding's contribution along one typed path is ``seed · state · softplus(a_path) · prior``, corrected by a small
-    network over the path's features that starts at zero. ``prior`` is the retrieval's score of the path, so that before any
-    training the sum already ranks candidates as well as retrieval does. Contributions of one patient are additive, and so they are explanations.
+    network over the path's features that starts at zero. ``prior`` is the retrieval's score of the path, so that
+    before any training the sum ranks candidates as well as retrieval does. Contributions of one patient are additive,
+    and so they are explanations.
 
     Shapes:
         see `forward`; ``channels`` sums are given, of which the first is the support.

@@ -20,9 +20,10 @@ class HeadInputs:
     """What the head reads; a modality that is not there is None.
 
     Shapes:
-        note ``(batch, tokens, slm_width)`` with note_ids and note_mask ``(batch, tokens)``; patches ``(batch, patches, width)``; nodes
-        ``(batch, nodes, width)``; label_node ``(batch, labels)``: place of each label's node among the nodes, -1 where
-        the subgraph lacks it; support ``(batch, nodes)`` from the evidence counter.
+        note ``(batch, tokens, slm_width)`` with note_ids and note_mask ``(batch, tokens)``; patches
+        ``(batch, patches, width)``; nodes ``(batch, nodes, width)``; label_node ``(batch, labels)``: place of each
+        label's node among the nodes, -1 where the subgraph lacks it; support ``(batch, nodes)`` from the evidence
+        counter.
     """
 
     note: Tensor | None = None
