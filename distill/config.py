@@ -159,6 +159,60 @@ class RunConfig:
         return replace(self, **changes)  # type: ignore[arg-type]
 
 
+def _default() -> RunConfig:
+    return RunConfig(
+        stage1=StageConfig(steps=4000, rate=1e-3, slm_rate=1e-3, evaluate_every=250),
+        stage2=StageConfig(steps=3000, rate=1e-3, evaluate_every=250, text_every=2),
+        stage3=StageConfig(steps=4000, rate=5e-4, slm_rate=5e-4, evaluate_every=250, mask_findings=0.5),
+        checkpoint_every=250,
+    )
+
+
+def _demo() -> RunConfig:
+    return RunConfig(
+        preset="demo",
+        slm_width=64,
+        slm_layers=2,
+        vocabulary=4000,
+        width=64,
+        window_hours=120,
+        max_patches=128,
+        note_tokens=288,
+        target_tokens=72,
+        target_words=60,
+        prompt_tokens=8,
+        checkpoint_every=50,
+        stage1=StageConfig(steps=180, rate=3e-3, slm_rate=3e-3, text_every=4, evaluate_every=60, mask_findings=0.3),
+        stage2=StageConfig(steps=120, rate=2e-3, text_every=6, evaluate_every=40),
+        stage3=StageConfig(steps=180, rate=1.5e-3, slm_rate=2e-3, text_every=4, evaluate_every=60, mask_findings=0.5),
+    )
+
+
+def _paper() -> RunConfig:
+    stage = StageConfig(steps=10000, rate=2e-5, slm_rate=2e-5, evaluate_every=500)
+    return RunConfig(
+        preset="paper",
+        width=768,
+        heads=8,
+        window_hours=1000,
+        patch_hours=8,
+        max_patches=1375,
+        note_tokens=1600,
+        target_tokens=500,
+        target_words=380,
+        batch_size=12,
+        text_weight=1.0,
+        label_weight=0.0,
+        stage1_target="paper",
+        order="diagnosis_first",
+        knowledge="tokens",
+        checkpoint_every=500,
+        stage1=stage,
+        stage2=stage,
+        stage3=stage,
+    )
+
+
 def preset(name: str) -> RunConfig:
     """Give the settings of a preset.
 
@@ -168,54 +222,7 @@ def preset(name: str) -> RunConfig:
     Raises:
         InputError: for an unknown name.
     """
-    if name == "default":
-        return RunConfig(
-            stage1=StageConfig(steps=4000, rate=1e-3, slm_rate=1e-3, evaluate_every=250),
-            stage2=StageConfig(steps=3000, rate=1e-3, evaluate_every=250, text_every=2),
-            stage3=StageConfig(steps=4000, rate=5e-4, slm_rate=5e-4, evaluate_every=250, mask_findings=0.5),
-            checkpoint_every=250,
-        )
-    if name == "demo":
-        return RunConfig(
-            preset="demo",
-            slm_width=64,
-            slm_layers=2,
-            vocabulary=4000,
-            width=64,
-            window_hours=120,
-            max_patches=128,
-            note_tokens=288,
-            target_tokens=72,
-            target_words=60,
-            prompt_tokens=8,
-            checkpoint_every=50,
-            stage1=StageConfig(steps=180, rate=3e-3, slm_rate=3e-3, text_every=4, evaluate_every=60, mask_findings=0.3),
-            stage2=StageConfig(steps=120, rate=2e-3, text_every=6, evaluate_every=40),
-            stage3=StageConfig(
-                steps=180, rate=1.5e-3, slm_rate=2e-3, text_every=4, evaluate_every=60, mask_findings=0.5
-            ),
-        )
-    if name == "paper":
-        stage = StageConfig(steps=10000, rate=2e-5, slm_rate=2e-5, evaluate_every=500)
-        return RunConfig(
-            preset="paper",
-            width=768,
-            heads=8,
-            window_hours=1000,
-            patch_hours=8,
-            max_patches=1375,
-            note_tokens=1600,
-            target_tokens=500,
-            target_words=380,
-            batch_size=12,
-            text_weight=1.0,
-            label_weight=0.0,
-            stage1_target="paper",
-            order="diagnosis_first",
-            knowledge="tokens",
-            checkpoint_every=500,
-            stage1=stage,
-            stage2=stage,
-            stage3=stage,
-        )
-    raise InputError(f"unknown preset {name!r}", remedy="expected demo, default or paper")
+    made = {"default": _default, "demo": _demo, "paper": _paper}.get(name)
+    if made is None:
+        raise InputError(f"unknown preset {name!r}", remedy="expected demo, default or paper")
+    return made()

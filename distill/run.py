@@ -297,7 +297,8 @@ def _start_from(model: ClinicalModel, earlier: Run, now: Preprocessing) -> None:
 
 def _create(
     cohort: Cohort, bundle: Bundle, out: Path, config: RunConfig, splits: Mapping[str, Sequence[str]], init: Path | None
-) -> Preprocessing:
+) -> Run:
+    """Learn what needs no gradient and write it; the manifest comes last."""
     earlier = Run.open(init).preprocessing if init is not None else None
     places = {label: place for place, label in enumerate(earlier.names)} if earlier else {}
     train = list(splits["train"])
@@ -305,9 +306,28 @@ def _create(
     if config.knowledge == "graph":
         subgraphs = {mode: read_subgraphs(cohort, train, mode) for mode in ("all", "labs")}
     places = places or {label: place for place, label in enumerate(load_phenotypes().ids)}
+    write_json(out / "config.json", config.as_dict())
     done = fit(config, bundle, read_records(cohort, train, places), subgraphs, earlier)
     done.save(out)
-    return done
+    return Run(out, config, done, {})
+
+
+def _write_manifest(
+    run: Run, identity: Mapping[str, JsonValue], print_: str, cohort: Cohort, splits: Mapping[str, Sequence[str]]
+) -> None:
+    run.manifest = {
+        **{name: value for name, value in identity.items() if name != "config"},
+        "kind": "run",
+        "format": FORMAT,
+        "fingerprint": print_,
+        "cohort_path": str(cohort.path),
+        "seed": run.config.seed,
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "splits": {name: len(ids) for name, ids in splits.items()},
+    }
+    write_json(run.path / "manifest.json", dict(run.manifest))
 
 
 def run(
@@ -349,23 +369,8 @@ def run(
     if _prepare(out, print_, resume):
         opened = Run.open(out)
     else:
-        write_json(out / "config.json", config.as_dict())
-        preprocessing = _create(cohort, bundle, out, config, splits, init)
-        manifest: dict[str, JsonValue] = {
-            **{k: v for k, v in identity.items() if k != "config"},
-            "kind": "run",
-            "format": FORMAT,
-            "fingerprint": print_,
-            "cohort_path": str(cohort.path.resolve()),
-            "bundle_path": str(bundle.path.resolve()),
-            "seed": config.seed,
-            "threads": torch.get_num_threads(),
-            "python": platform.python_version(),
-            "packages": {name: _version(name) for name in PACKAGES},
-            "splits": {name: len(ids) for name, ids in splits.items()},
-        }
-        write_json(out / "manifest.json", dict(manifest))
-        opened = Run(out, config, preprocessing, manifest)
+        opened = _create(cohort, bundle, out, config, splits, init)
+        _write_manifest(opened, identity, print_, cohort, splits)
     job = _Job(cohort, opened, splits, print_, init, requested)
     for stage in requested:
         if stage in opened.stages:
