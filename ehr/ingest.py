@@ -49,7 +49,7 @@ LAYOUTS: tuple[Layout, ...] = (MimicIVLayout(),)
 """Every layout that `ingest` knows; ``auto`` takes the first that matches."""
 
 _DATA_FILES = ("phenotypes.toml", "series.csv", "units.csv", "items_mimic_iv.csv")
-_CODE_VERSION = 5  # raise where the same input would give another cohort
+_CODE_VERSION = 6  # raise where the same input would give another cohort
 _NOTE_BATCH = 500
 
 
@@ -120,6 +120,7 @@ def ingest(
         "source": {"layout": hospital.name, "files": sources, "absent": list(hospital.absent)},
         "seeds": {"splits": seed, "folds": seed + 1},
         "data_use": _data_use(directory),
+        "simulated": (directory / "truth" / "simulation.json").is_file(),
         "versions": _versions(),
     }
     with library_errors(out):

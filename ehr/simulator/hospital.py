@@ -26,6 +26,7 @@ from ehr.simulator.tables import Tables, load_tables, read_tables_hash
 from ehr.simulator.truth import TruthWriter, held_out_pairs
 
 LEAST_ADMISSIONS = 10
+LICENCE = "Simulated patients, Apache-2.0: no real person stands behind any row or sentence.\n"
 BATCH = 250
 """Patients that are written together; any number gives the same files."""
 
@@ -155,6 +156,7 @@ def _write(
         rows = dict(layout.rows)
     frame = pl.DataFrame(splits, schema=["subject_id", "split"], orient="row")
     (directory / "splits.csv").write_text(frame.write_csv(), encoding="utf-8")
+    (directory / "LICENSE.txt").write_text(LICENCE, encoding="utf-8")
     pairs = held_out_pairs(tables, holdout)
     (directory / "truth" / "pairs.csv").write_text(pairs.write_csv(), encoding="utf-8")
     summary = SimulationSummary(
