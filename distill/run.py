@@ -313,7 +313,12 @@ def _create(
 
 
 def _write_manifest(
-    run: Run, identity: Mapping[str, JsonValue], print_: str, cohort: Cohort, splits: Mapping[str, Sequence[str]]
+    run: Run,
+    identity: Mapping[str, JsonValue],
+    print_: str,
+    cohort: Cohort,
+    splits: Mapping[str, Sequence[str]],
+    bundle_path: Path,
 ) -> None:
     run.manifest = {
         **{name: value for name, value in identity.items() if name != "config"},
@@ -321,7 +326,7 @@ def _write_manifest(
         "format": FORMAT,
         "fingerprint": print_,
         "cohort_path": str(cohort.path.resolve()),
-        "bundle_path": str(bundle.path.resolve()),
+        "bundle_path": str(bundle_path.resolve()),
         "seed": run.config.seed,
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
@@ -371,7 +376,7 @@ def run(
         opened = Run.open(out)
     else:
         opened = _create(cohort, bundle, out, config, splits, init)
-        _write_manifest(opened, identity, print_, cohort, splits)
+        _write_manifest(opened, identity, print_, cohort, splits, bundle.path)
     job = _Job(cohort, opened, splits, print_, init, requested)
     for stage in requested:
         if stage in opened.stages:
