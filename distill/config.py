@@ -181,10 +181,12 @@ def _demo() -> RunConfig:
         target_tokens=72,
         target_words=60,
         prompt_tokens=8,
+        heads=2,
+        text_weight=0.5,
         checkpoint_every=50,
-        stage1=StageConfig(steps=180, rate=3e-3, slm_rate=3e-3, text_every=4, evaluate_every=60, mask_findings=0.3),
-        stage2=StageConfig(steps=120, rate=2e-3, text_every=6, evaluate_every=40),
-        stage3=StageConfig(steps=180, rate=1.5e-3, slm_rate=2e-3, text_every=4, evaluate_every=60, mask_findings=0.5),
+        stage1=StageConfig(steps=180, rate=3e-3, slm_rate=3e-3, evaluate_every=60, mask_findings=0.3),
+        stage2=StageConfig(steps=100, rate=2e-3, text_every=2, evaluate_every=50),
+        stage3=StageConfig(steps=340, rate=1.5e-3, slm_rate=3e-3, evaluate_every=85, mask_findings=0.5),
     )
 
 

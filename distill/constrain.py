@@ -59,7 +59,8 @@ class DiseaseListConstraint(LogitsProcessor):
                 return {n[len(rest)] for i, n in enumerate(self.names) if self._open(i, used, n, rest)}
             found = max(whole, key=lambda i: len(self.names[i]))
             after = rest[len(self.names[found]) :]
-            marks = (self.end,) if found == self.none else (self.between, self.end)
+            full = len((used | {found}) - {self.none}) == self.none
+            marks = (self.end,) if found == self.none or full else (self.between, self.end)
             ended = next((mark for mark in marks if after[: len(mark)] == mark), None)
             if ended is None:
                 longer = {n[len(rest)] for i, n in enumerate(self.names) if self._open(i, used, n, rest)}

@@ -170,7 +170,7 @@ def predict_records(
         if constraint is not None and output.encoded is not None:
             written = model.slm.generate(
                 output.encoded,
-                model.label_memory(output.head),
+                output.memory,
                 new_tokens=run.config.target_tokens,
                 beams=beams,
                 processors=(constraint,),

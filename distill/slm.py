@@ -26,7 +26,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from distill.config import RunConfig
 from ehr.errors import InputError
-from encoder.language import EncodedNote
+from encoder.language import EncodedNote, Memory
 
 IGNORED = -100
 """Target value of padding: no loss there."""
@@ -134,14 +134,14 @@ class SmallLanguageModel(nn.Module):
         """Read prompt and note."""
         raise NotImplementedError
 
-    def text_loss(self, encoded: EncodedNote, memory: Tensor | None, targets: Tensor) -> Tensor:
+    def text_loss(self, encoded: EncodedNote, memory: Memory | None, targets: Tensor) -> Tensor:
         """Mean cross-entropy over target tokens; -100 is ignored."""
         raise NotImplementedError
 
     def generate(
         self,
         encoded: EncodedNote,
-        memory: Tensor | None,
+        memory: Memory | None,
         *,
         new_tokens: int,
         beams: int = 1,
@@ -162,7 +162,7 @@ class SmallLanguageModel(nn.Module):
 
 
 class EncoderDecoder(SmallLanguageModel):
-    """T5 and its like: the encoder reads soft prompt and note, the decoder their states and the label states."""
+    """T5 and its like: the encoder reads soft prompt and note, the decoder their states and the memory."""
 
     reads_memory = True
 
@@ -172,13 +172,12 @@ class EncoderDecoder(SmallLanguageModel):
         states = self.model.get_encoder()(inputs_embeds=embeds, attention_mask=mask.long()).last_hidden_state
         return EncodedNote(states, mask, length, embeds)
 
-    def _memory(self, encoded: EncodedNote, memory: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _memory(self, encoded: EncodedNote, memory: Memory | None) -> tuple[Tensor, Tensor]:
         if memory is None:
             return encoded.states, encoded.mask.long()
-        more = torch.ones(memory.shape[:2], dtype=torch.bool, device=memory.device)
-        return torch.cat((memory, encoded.states), 1), torch.cat((more, encoded.mask), 1).long()
+        return torch.cat((memory.vectors, encoded.states), 1), torch.cat((memory.mask, encoded.mask), 1).long()
 
-    def text_loss(self, encoded: EncodedNote, memory: Tensor | None, targets: Tensor) -> Tensor:
+    def text_loss(self, encoded: EncodedNote, memory: Memory | None, targets: Tensor) -> Tensor:
         """Mean cross-entropy over target tokens; -100 is ignored."""
         states, mask = self._memory(encoded, memory)
         output = self.model(
@@ -193,7 +192,7 @@ class EncoderDecoder(SmallLanguageModel):
     def generate(
         self,
         encoded: EncodedNote,
-        memory: Tensor | None,
+        memory: Memory | None,
         *,
         new_tokens: int,
         beams: int = 1,
@@ -230,7 +229,7 @@ class DecoderOnly(SmallLanguageModel):
         )
         return EncodedNote(output.hidden_states[-1], mask, length, embeds, output.past_key_values)
 
-    def text_loss(self, encoded: EncodedNote, memory: Tensor | None, targets: Tensor) -> Tensor:
+    def text_loss(self, encoded: EncodedNote, memory: Memory | None, targets: Tensor) -> Tensor:
         """Mean cross-entropy over target tokens; -100 is ignored, prefix tokens have no loss."""
         there = targets != IGNORED
         shifted = torch.cat((targets.new_full((len(targets), 1), self.start), targets[:, :-1]), 1)
@@ -249,7 +248,7 @@ class DecoderOnly(SmallLanguageModel):
     def generate(
         self,
         encoded: EncodedNote,
-        memory: Tensor | None,
+        memory: Memory | None,
         *,
         new_tokens: int,
         beams: int = 1,

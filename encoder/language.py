@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -38,12 +38,24 @@ class EncodedNote:
         return self.mask[:, self.prompt :]
 
 
+class Memory(NamedTuple):
+    """Further vectors that a decoder reads beside the encoded input: label states and nodes of the subgraph.
+
+    Attributes:
+        vectors: shape ``(batch, items, width)``.
+        mask: True where something stands, shape ``(batch, items)``.
+    """
+
+    vectors: Tensor
+    mask: Tensor
+
+
 class LanguageModel(Protocol):
     """A small language model seen from the assembled model; encoder-decoder or decoder-only.
 
     Attributes:
         width: size of its token embeddings and states.
-        reads_memory: True where the decoder can read further vectors (the label states) beside the encoded input.
+        reads_memory: True where the decoder can read further vectors beside the encoded input.
     """
 
     width: int
@@ -57,14 +69,14 @@ class LanguageModel(Protocol):
         """Read soft prompt ``(batch, prompt, width)`` and note ``(batch, tokens)``."""
         ...
 
-    def text_loss(self, encoded: EncodedNote, memory: Tensor | None, targets: Tensor) -> Tensor:
+    def text_loss(self, encoded: EncodedNote, memory: Memory | None, targets: Tensor) -> Tensor:
         """Give the mean loss over target tokens; ``targets`` ``(batch, tokens)`` with -100 where nothing stands."""
         ...
 
     def generate(
         self,
         encoded: EncodedNote,
-        memory: Tensor | None,
+        memory: Memory | None,
         *,
         new_tokens: int,
         beams: int = 1,

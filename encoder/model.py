@@ -20,7 +20,7 @@ from torch_geometric.utils import to_dense_batch
 from encoder.attention import KnowledgeAttention, SoftPrompt, VocabularySlots
 from encoder.graph import EvidenceCounter, NodeFeatures, SubgraphEncoder
 from encoder.head import DiseaseHead, HeadInputs, HeadOutput
-from encoder.language import EncodedNote, LanguageModel
+from encoder.language import EncodedNote, LanguageModel, Memory
 from encoder.timeseries import TimeSeriesEncoder
 
 Knowledge = Literal["graph", "tokens", "none"]
@@ -100,6 +100,7 @@ class ModelOutput:
         head: logits, label states and attention of the head.
         text_loss: mean loss over the target's tokens, None where no text was asked for.
         encoded: states of the language model's input, to generate from.
+        memory: what a decoder reads beside them.
         knowledge_weights: ``(batch, patches, nodes)``, what each patch looked up; ``nothing`` ``(batch, patches)``.
         contributions: what each evidence path adds to its candidate, ``(paths,)``.
     """
@@ -107,6 +108,7 @@ class ModelOutput:
     head: HeadOutput
     text_loss: Tensor | None
     encoded: EncodedNote | None
+    memory: Memory | None
     knowledge_weights: Tensor | None
     nothing: Tensor | None
     contributions: Tensor | None
@@ -170,7 +172,8 @@ class ClinicalModel(nn.Module):
             width=width,
             dropout=sizes.dropout,
         )
-        self.memory = nn.Linear(width, slm.width)
+        self.memory = nn.ModuleDict({"labels": nn.Linear(width, slm.width), "nodes": nn.Linear(width, slm.width)})
+        self.name_scale = nn.Parameter(torch.ones(()))
 
     def _pooled_names(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Mean of the language model's own token embeddings; no gradient, or names became free embeddings."""
@@ -180,8 +183,8 @@ class ClinicalModel(nn.Module):
             pooled: Tensor = summed / weights.sum(1).clamp(min=1.0)
             return pooled
 
-    def encode_graph(self, graph: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Give node embeddings ``(n, width)``, support ``(n,)`` and contributions of paths ``(p,)``."""
+    def encode_graph(self, graph: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Give node embeddings ``(n, width)``, support ``(n,)``, contributions of paths ``(p,)`` and pooled names."""
         single = self.counter.contributions(
             graph.path_type, graph.path_state, graph.path_prior, graph.path_seed, graph.path_features
         )
@@ -189,7 +192,7 @@ class ClinicalModel(nn.Module):
         name = self._pooled_names(graph.name_ids, graph.name_mask)
         x = self.nodes(name, graph.category, graph.state, graph.scalars, support)
         x = self.graph(x, graph.edge_index, graph.relation, graph.weight)
-        return x, support[:, 0], single[:, 0]
+        return x, support[:, 0], single[:, 0], name
 
     def _label_places(self, graph: Batch, batch: int) -> Tensor:
         places: Tensor = graph.batch.new_full((batch, self.sizes.labels), -1)
@@ -216,9 +219,10 @@ class ClinicalModel(nn.Module):
         """Run the model on whatever modalities the batch holds; ``text`` asks for the loss on the targets too."""
         items: list[Tensor] = []
         masks: list[Tensor] = []
-        patches = weights = nothing = contributions = nodes = node_mask = support = places = None
+        patches = weights = nothing = contributions = nodes = node_mask = support = places = names = None
         if inputs.graph is not None and self.sizes.knowledge == "graph":
-            flat, flat_support, contributions = self.encode_graph(inputs.graph)
+            flat, flat_support, contributions, flat_names = self.encode_graph(inputs.graph)
+            names, _ = to_dense_batch(flat_names, inputs.graph.batch, batch_size=inputs.graph.num_graphs)
             nodes, node_mask = to_dense_batch(flat, inputs.graph.batch, batch_size=inputs.graph.num_graphs)
             support, _ = to_dense_batch(flat_support, inputs.graph.batch, batch_size=inputs.graph.num_graphs)
             places = self._label_places(inputs.graph, inputs.graph.num_graphs)
@@ -238,14 +242,24 @@ class ClinicalModel(nn.Module):
         if prompt is not None or inputs.note_ids is not None:
             encoded = self.slm.encode(prompt, inputs.note_ids, inputs.note_mask)
         head = self._head(inputs, encoded, patches, (nodes, node_mask, places, support), knowledge)
+        memory = self._memory(head, nodes, node_mask, names)
         loss = None
         if text and inputs.targets is not None and encoded is not None:
-            loss = self.slm.text_loss(encoded, self.label_memory(head), inputs.targets)
-        return ModelOutput(head, loss, encoded, weights, nothing, contributions)
+            loss = self.slm.text_loss(encoded, memory, inputs.targets)
+        return ModelOutput(head, loss, encoded, memory, weights, nothing, contributions)
 
-    def label_memory(self, head: HeadOutput) -> Tensor | None:
-        """Give the label states as vectors for a decoder that reads them, ``(batch, labels, slm_width)``."""
-        return self.memory(head.states) if self.slm.reads_memory else None
+    def _memory(
+        self, head: HeadOutput, nodes: Tensor | None, mask: Tensor | None, names: Tensor | None
+    ) -> Memory | None:
+        """Label states, and nodes with their names so that the decoder can copy them; None where it reads neither."""
+        if not self.slm.reads_memory:
+            return None
+        vectors = self.memory["labels"](head.states)
+        there = torch.ones(vectors.shape[:2], dtype=torch.bool, device=vectors.device)
+        if nodes is None or mask is None or names is None:
+            return Memory(vectors, there)
+        named = self.memory["nodes"](nodes) + self.name_scale * names
+        return Memory(torch.cat((vectors, named), 1), torch.cat((there, mask), 1))
 
     def _head(
         self,

@@ -24,7 +24,7 @@ from distill.slm import (
     train_tokenizer,
 )
 from ehr.errors import InputError
-from encoder.language import EncodedNote
+from encoder.language import EncodedNote, Memory
 from tests.distill.tiny_cohort import tiny_config
 
 TEXTS = ["### rationale: melena points to shock. ### disease diagnosed: shock; pneumonia."] * 4
@@ -109,12 +109,16 @@ def test_batched_generation_equals_one_by_one(slm):
     assert slm.generate(encode(slm, note, mask), None, new_tokens=4, beams=2).shape[1] <= 4
 
 
-def test_label_states_reach_the_decoder():
+def test_label_states_and_nodes_reach_the_decoder():
     model = t5()
     encoded = encode(model, torch.randint(3, 50, (1, 6)), torch.ones(1, 6, dtype=torch.bool))
     target = torch.tensor([[5, 6, 1]])
-    one, other = (model.text_loss(encoded, torch.randn(1, 3, model.width), target) for _ in range(2))
+    vectors, mask = torch.randn(2, 1, 3, model.width), torch.tensor([[True, True, False]])
+    one, other = (model.text_loss(encoded, Memory(v, mask), target) for v in vectors)
     assert not torch.allclose(one, other)
+    changed = vectors[0].clone()
+    changed[:, 2] += 5
+    assert torch.allclose(one, model.text_loss(encoded, Memory(changed, mask), target), atol=1e-5)
 
 
 def test_the_scratch_tokenizer_keeps_names_whole_and_reads_back(tmp_path):
