@@ -185,9 +185,18 @@ class Collator:
             if subgraphs is not None:
                 inputs.graph = Batch.from_data_list([self.graph(self.subgraph(subgraphs, r)) for r in records])
         inputs.vocabulary_ids = self.vocabulary_ids
+        inputs.label_names, inputs.label_names_mask = self._label_names()
         if targets:
             self._add_targets(inputs, records, stage)
         return inputs
+
+    def _label_names(self) -> tuple[Tensor, Tensor]:
+        cut = [self.encoding.name_tokens(name) for name in self.names.values()]
+        ids = torch.full((len(cut), max(len(name) for name in cut)), self.tokenizer.pad_token_id)
+        mask = torch.zeros(ids.shape, dtype=torch.bool)
+        for row, name in enumerate(cut):
+            ids[row, : len(name)], mask[row, : len(name)] = torch.tensor(name), True
+        return ids, mask
 
     def subgraph(self, subgraphs: Mapping[str, PatientSubgraph], record: Record) -> PatientSubgraph:
         """Give the admission's subgraph, or the candidates alone."""

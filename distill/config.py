@@ -182,11 +182,12 @@ def _demo() -> RunConfig:
         target_words=60,
         prompt_tokens=8,
         heads=2,
+        dropout=0.2,
         text_weight=0.5,
         checkpoint_every=50,
         stage1=StageConfig(steps=180, rate=3e-3, slm_rate=3e-3, evaluate_every=60, mask_findings=0.3),
         stage2=StageConfig(steps=100, rate=2e-3, text_every=2, evaluate_every=50),
-        stage3=StageConfig(steps=340, rate=1.5e-3, slm_rate=3e-3, evaluate_every=85, mask_findings=0.5),
+        stage3=StageConfig(steps=300, rate=8e-4, slm_rate=3e-3, evaluate_every=75, mask_findings=0.5),
     )
 
 

@@ -28,6 +28,8 @@ from encoder.model import ClinicalModel, ModelInputs, ModelOutput
 from kg.types import PatientSubgraph
 
 TITLES = {1: "stage 1, notes", 2: "stage 2, labs", 3: "stage 3, joint"}
+TEXT_IN_CHOICE = 0.01
+"""A checkpoint is chosen by macro AUROC minus so much of the text loss: near ties go to the better text."""
 GRAPH_MODE = {2: "labs", 3: "all"}
 Floats = NDArray[np.float64]
 
@@ -140,7 +142,7 @@ def stage_text_loss(model: ClinicalModel, collator: Collator, data: StageData, s
             loss = model(to_device(inputs, device)).text_loss
             total += float(loss) * count if loss is not None else 0.0
             weight += count
-    return total / weight if weight else float("nan")
+    return total / weight if weight else 0.0
 
 
 def label_scores(logits: Floats, truth: NDArray[np.bool_]) -> dict[str, float]:
@@ -224,10 +226,10 @@ class Trainer:
         scores = label_scores(
             stage_logits(self.model, self.collator, self.data.dev, self.data.subgraphs, self.stage), truth
         )
-        chosen = scores["macro_auroc"]
-        if not self.config.label_weight:
+        chosen = scores["macro_auroc"] if self.config.label_weight else 0.0
+        if self.config.text_weight and self.settings.text_every:
             scores["text_loss"] = round(stage_text_loss(self.model, self.collator, self.data, self.stage), 6)
-            chosen = -scores["text_loss"]
+            chosen -= TEXT_IN_CHOICE * scores["text_loss"]
         recent = self.progress.losses
         self.progress.history.append(
             {"step": self.progress.step, "train_loss": round(float(np.mean(recent or [0.0])), 6), **scores}
@@ -257,7 +259,7 @@ class Trainer:
                     self.progress.cpu_seconds += used - cpu
                     clock, cpu = now, used
                     save_checkpoint(self.checkpoint, self.model, self.optimizer, self.best, self.progress)
-                score = f" dev AUROC {self.progress.best_score:.3f}" if self.progress.history else ""
+                score = f" dev AUROC {self.progress.history[-1]['macro_auroc']:.3f}" if self.progress.history else ""
                 advance(note=f"loss {loss:.3f}{score}")
         load_tensors(self.model, {name: t.to(self.device) for name, t in self.best.items()}, self.checkpoint)
         return self.progress

@@ -77,7 +77,8 @@ class ModelInputs:
         ``category``, ``state`` ``(n,)``, ``scalars`` ``(n, node_scalars)``, ``label`` ``(n,)`` (label's place or -1),
         ``edge_index``, ``relation``, ``weight``, and for evidence paths ``path_index`` (seed, candidate) ``(2, p)``,
         ``path_type``, ``path_state``, ``path_prior``, ``path_seed`` ``(p,)``, ``path_features`` ``(p, path_features)``;
-        targets ``(batch, target tokens)`` with -100; labels ``(batch, labels)``.
+        label_names and their mask ``(labels, name tokens)``; targets ``(batch, target tokens)`` with -100; labels
+        ``(batch, labels)``.
     """
 
     note_ids: Tensor | None = None
@@ -88,6 +89,8 @@ class ModelInputs:
     patch_mask: Tensor | None = None
     graph: Batch | None = None
     vocabulary_ids: Tensor | None = None
+    label_names: Tensor | None = None
+    label_names_mask: Tensor | None = None
     targets: Tensor | None = None
     labels: Tensor | None = None
 
@@ -174,6 +177,7 @@ class ClinicalModel(nn.Module):
         )
         self.memory = nn.ModuleDict({"labels": nn.Linear(width, slm.width), "nodes": nn.Linear(width, slm.width)})
         self.name_scale = nn.Parameter(torch.ones(()))
+        self.likely = nn.Parameter(torch.randn(slm.width) * sizes.prompt_scale)
 
     def _pooled_names(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Mean of the language model's own token embeddings; no gradient, or names became free embeddings."""
@@ -242,19 +246,25 @@ class ClinicalModel(nn.Module):
         if prompt is not None or inputs.note_ids is not None:
             encoded = self.slm.encode(prompt, inputs.note_ids, inputs.note_mask)
         head = self._head(inputs, encoded, patches, (nodes, node_mask, places, support), knowledge)
-        memory = self._memory(head, nodes, node_mask, names)
+        memory = self._memory(inputs, head, (nodes, node_mask, names))
         loss = None
         if text and inputs.targets is not None and encoded is not None:
             loss = self.slm.text_loss(encoded, memory, inputs.targets)
         return ModelOutput(head, loss, encoded, memory, weights, nothing, contributions)
 
     def _memory(
-        self, head: HeadOutput, nodes: Tensor | None, mask: Tensor | None, names: Tensor | None
+        self, inputs: ModelInputs, head: HeadOutput, graph: tuple[Tensor | None, Tensor | None, Tensor | None]
     ) -> Memory | None:
-        """Label states, and nodes with their names so that the decoder can copy them; None where it reads neither."""
+        """Label states and nodes, with their names so that the decoder can copy them; None where it reads neither."""
         if not self.slm.reads_memory:
             return None
+        nodes, mask, names = graph
         vectors = self.memory["labels"](head.states)
+        if inputs.label_names is not None and inputs.label_names_mask is not None:
+            pooled = self._pooled_names(inputs.label_names, inputs.label_names_mask)
+            # No gradient from the text into the logits: what is written must follow the head, not bend it.
+            likely = torch.sigmoid(head.logits.detach()).unsqueeze(-1)
+            vectors = vectors + self.name_scale * pooled + self.likely * (2 * likely - 1)
         there = torch.ones(vectors.shape[:2], dtype=torch.bool, device=vectors.device)
         if nodes is None or mask is None or names is None:
             return Memory(vectors, there)
