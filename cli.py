@@ -359,7 +359,7 @@ def distill_run(
     cohort: CohortDir,
     out: Annotated[Path, typer.Option("--out", help="Run directory.")],
     bundle: BundleDir = Path("graph"),
-    preset: Annotated[str, typer.Option(help="demo, default or paper.")] = "default",
+    preset: Annotated[str, typer.Option(help="demo, folds, default or paper.")] = "default",
     slm: Annotated[str, typer.Option(help="scratch, or a Hugging Face id or path.")] = "scratch",
     gguf: Annotated[str | None, typer.Option(help="GGUF file inside --slm.")] = None,
     stage: Annotated[list[int] | None, typer.Option(help="Stages to run; all by default.")] = None,

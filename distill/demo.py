@@ -95,7 +95,7 @@ def run_demo(
         mimic_iv: a MIMIC-IV directory; then five-fold cross-validation by patient takes the place of the splits.
         init: with ``mimic_iv``, a run (such as that of the simulated demo) whose weights every fold starts from.
         store: a further store that graph and diagnoses are put into.
-        settings: fields of the configuration that replace those of the preset ``demo``.
+        settings: fields of the configuration that replace those of the preset ``demo`` (``folds`` with ``mimic_iv``).
         seed: of simulation, training and bootstrap.
 
     Returns:
@@ -120,7 +120,7 @@ def run_demo(
         retrieve_cohort(cohort, bundle, seed=seed)
     with clock.step(4, "rationales of the offline teacher"):
         teach(cohort, bundle, teacher="graph", seed=seed)
-    config = configure("demo", settings or {}, seed=seed)
+    config = configure("demo" if mimic_iv is None else "folds", settings or {}, seed=seed)
     if mimic_iv is None:
         rows, trained = _train(out, clock, cohort, bundle, config, seed)
     else:
