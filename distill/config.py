@@ -231,9 +231,9 @@ def _paper() -> RunConfig:
 def preset(name: str) -> RunConfig:
     """Give the settings of a preset.
 
-    ``demo``: small enough for two cores and minutes. ``folds``: the same with fewer steps, for each fold of a few hundred
-    admissions. ``default``: for real cohorts on one accelerator or a patient
-    machine. ``paper``: sizes and rates of the publication (Flan-T5-small's shape needs ``slm`` to be its path).
+    ``demo``: small enough for two cores and minutes. ``folds``: the same with fewer steps, for each fold of a few
+    hundred admissions. ``default``: for real cohorts on one accelerator or a patient machine. ``paper``: sizes and
+    rates of the publication (Flan-T5-small's shape needs ``slm`` to be its path).
 
     Raises:
         InputError: for an unknown name.
