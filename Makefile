@@ -16,14 +16,14 @@ export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-mimic install install-test test lint types unit neo4j neo4j-stop neo4j-tools bench clean
+.PHONY: help demo demo-mimic install install-test test lint types unit soak neo4j neo4j-stop neo4j-tools bench clean
 
 help:
 	@echo "make demo          install into $(VENV) and run the main job ($(ADMISSIONS) simulated admissions) in $(OUT)/"
 	@echo "make demo-mimic MIMIC_IV=DIR   the same on a MIMIC-IV directory"
 	@echo "make test          install what tests need; lint, types, tests"
 	@echo "make neo4j         a local Neo4j $(NEO4J_VERSION) without Docker (127.0.0.1); make neo4j-stop ends it"
-	@echo "make bench         benchmarks"
+	@echo "make soak          tests that take minutes; make bench: benchmarks"
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -75,6 +75,9 @@ unit: install-test neo4j-tools
 
 test: lint types unit
 
+soak: install-test neo4j-tools
+	@$(BIN)/python -m pytest -m soak $(PYTEST)
+
 neo4j: install
 	@$(BIN)/python -m pip install --quiet --editable ".[neo4j-server]"
 	@$(BIN)/python -m kg.neo4j_server start --version $(NEO4J_VERSION)
@@ -83,7 +86,7 @@ neo4j-stop:
 	@$(BIN)/python -m kg.neo4j_server stop
 
 bench: install-test
-	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@$(BIN)/python benchmarks/graph_build.py
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache

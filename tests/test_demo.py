@@ -89,7 +89,7 @@ def test_a_finished_demo_is_not_done_again(finished: Path) -> None:
     assert (finished / "run" / "metrics.json").read_bytes() == metrics
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_an_uninterrupted_demo_ends_with_the_same_weights(finished: Path, tmp_path: Path) -> None:
     out = tmp_path / "demo"
     done = subprocess.run(demo(out, *SIZE), env=environment(), capture_output=True, check=False)
