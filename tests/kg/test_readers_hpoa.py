@@ -109,11 +109,15 @@ def test_ratios_are_shares(shown: int, of: int) -> None:
 @given(st.text(max_size=12))
 def test_any_frequency_is_a_share_or_an_error(text: str) -> None:
     try:
-        assert 0.0 <= frequency_weight(text) <= 1.0
-    except ValueError:
-        pass
+        share = frequency_weight(text)
+    except ValueError as error:
+        assert str(error)
     else:
-        assert frequency_weight("") == UNKNOWN_FREQUENCY
+        assert 0.0 <= share <= 1.0
+
+
+def test_no_frequency_is_the_unknown_one() -> None:
+    assert frequency_weight("") == UNKNOWN_FREQUENCY
 
 
 names = (
