@@ -10,8 +10,10 @@ from pathlib import Path
 from distill.admission_input import read_admission
 from distill.diagnose import DiagnosedAdmission, diagnose_admissions
 from distill.jobs import Row, bundle_of, cohort_of
+from distill.rationale import ToldSentence
 from distill.report import write_report
 from distill.run import Run
+from distill.types import RationaleSentence
 from ehr.errors import InputError
 from ehr.progress import say
 from kg.bundle import Bundle
@@ -57,19 +59,26 @@ class Told:
                         "disease": d.name,
                         "probability": round(d.probability, 3),
                         "named": "yes" if d.named else "",
-                        "mostly because of": "; ".join(n.name for n in d.nodes[:4]),
+                        "findings that the graph relates to it": "; ".join(n.name for n in d.nodes if n.statements),
                     }
                     for d in ranked
                     if d.named or d.rank <= LISTED
                 ],
             )
             sentences: list[Row] = [
-                {"part": s.part, "rationale": s.text, "statements": ", ".join(s.statements)}
+                {"part": s.part, "rationale": s.text, "from": _origin(s), "statements": ", ".join(s.statements)}
                 for s in one.diagnosis.rationale.sentences
             ]
             yield ("rationale", sentences)
             for name, rows in one.evidence.items():
                 yield (f"evidence: {name} ({one.store})", rows)
+
+
+def _origin(sentence: RationaleSentence) -> str:
+    """Say who wrote a sentence, and of the student's whether the graph bears it out."""
+    if not isinstance(sentence, ToldSentence) or sentence.origin == "graph":
+        return "graph"
+    return "student" if sentence.sound else "student, not borne out by the graph"
 
 
 @contextmanager
