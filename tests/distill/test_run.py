@@ -14,6 +14,7 @@ from distill.config import StageConfig
 from distill.data import split_ids
 from distill.run import Run, run
 from ehr.errors import InputError
+from tests.distill.conftest import one_thread
 from tests.distill.tiny_cohort import tiny_cohort, tiny_config
 
 ROOT = Path(__file__).parents[2]
@@ -63,6 +64,12 @@ def test_frozen_modules_do_not_change(tiny_run):
     assert any(not two[name].equal(three[name]) for name in slm), "stage 3 trains it"
     assert any(not one[name].equal(two[name]) for name in clock), "stage 2 trains the time-series encoder"
     assert all(two[name].equal(three[name]) for name in clock), "stage 3 freezes it"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    with one_thread():
+        yield
 
 
 KILLED = """
