@@ -147,17 +147,13 @@ def _check(admissions: int, mimic_iv: Path | None, init: Path | None, store: str
 
 
 def _short(rows: Sequence[Mapping[str, object]]) -> list[str]:
-    """One line a source of the build's table: concepts and statements."""
-    sums: dict[str, dict[str, int]] = {}
+    """Give the build's table in lines: by source, concepts by category and statements by predicate."""
+    found: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if isinstance(row.get("count"), int):
-            counts = sums.setdefault(str(row["source"]), {})
-            what = str(row["what"])
-            counts[what] = counts.get(what, 0) + int(str(row["count"]))
-    return [
-        f"  {source}: " + ", ".join(f"{count:,} {what}" for what, count in counts.items())
-        for source, counts in sums.items()
-    ]
+            kind = str(row["kind"]).split(":")[-1]
+            found.setdefault((str(row["source"]), str(row["what"])), []).append(f"{row['count']:,} {kind}")
+    return [f"  {source:11}{what:11}" + ", ".join(kinds) for (source, what), kinds in found.items()]
 
 
 def _patients(out: Path, clock: Clock, *, admissions: int, mimic_iv: Path | None, seed: int) -> Cohort:
