@@ -28,7 +28,7 @@ def set_quiet(quiet: bool) -> None:
 
 def say(message: str) -> None:
     """Print one line for the person who runs the command; never patient text."""
-    console.print(message, markup=False)
+    console.print(message, markup=False, soft_wrap=True)  # a path or a query to paste is never cut into lines
 
 
 class Advance:
