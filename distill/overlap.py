@@ -47,20 +47,20 @@ def _direct(bundle: Bundle) -> pl.DataFrame:
 
 
 def _broader(bundle: Bundle) -> pl.DataFrame:
-    """Give the steps upwards: ``narrow`` is a kind of ``concept``."""
+    """Give the steps upwards: ``narrow`` is a kind of ``broad``."""
     below = pl.col("predicate") == Predicate.SUBCLASS_OF.value
-    return bundle.statements.filter(below & ~pl.col("negated")).select(narrow="subject", concept="object").collect()
+    return bundle.statements.filter(below & ~pl.col("negated")).select(narrow="subject", broad="object").collect()
 
 
-def _lift(pairs: pl.DataFrame, bundle: Bundle) -> pl.DataFrame:
-    """Add, for each pair, the same pair with every concept at most `CLOSURE` steps above."""
-    broader, level, lifted = _broader(bundle), pairs, pairs
+def _along(pairs: pl.DataFrame, steps: pl.DataFrame, start: str, end: str) -> pl.DataFrame:
+    """Add, for each pair, the same pair with every concept at most `CLOSURE` steps from ``start`` to ``end``."""
+    level, found = pairs, pairs
     for _ in range(CLOSURE):
-        level = level.join(broader, left_on="concept", right_on="narrow").select(
-            "phenotype", pl.col("concept_right").alias("concept"), "direction"
+        level = level.join(steps, left_on="concept", right_on=start).select(
+            "phenotype", pl.col(end).alias("concept"), "direction"
         )
-        lifted = pl.concat([lifted, level]).unique()
-    return lifted
+        found = pl.concat([found, level]).unique()
+    return found
 
 
 def stated_pairs(bundle: Bundle) -> pl.DataFrame:
@@ -70,11 +70,7 @@ def stated_pairs(bundle: Bundle) -> pl.DataFrame:
         Columns ``phenotype``, ``concept`` (CURIE), ``direction`` (high, low or empty), ``name``; sorted, each once. A
         concept has one row for each of its names, so that drugs and exposures can be found by name.
     """
-    direct, broader = _direct(bundle), _broader(bundle)
-    pairs, level = direct, direct
-    for _ in range(CLOSURE):
-        level = level.join(broader, on="concept").select("phenotype", pl.col("narrow").alias("concept"), "direction")
-        pairs = pl.concat([pairs, level]).unique()
+    pairs = _along(_direct(bundle), _broader(bundle), "broad", "narrow")
     names = pl.concat(
         [
             bundle.concepts.select("name", concept="id").select("concept", "name").collect(),
@@ -152,7 +148,8 @@ def overlap_of(bundle: Bundle) -> Overlap:
     ).unique()
     matches = keys.join(known, on=["phenotype", "direction", "key"])
     direct = _direct(bundle)
-    used = _lift(matches.select("phenotype", "concept", "direction").unique(), bundle)
+    matched = matches.select("phenotype", "concept", "direction").unique()
+    used = _along(matched, _broader(bundle), "narrow", "broad")
     return Overlap(
         generating=pairs.height,
         generating_stated=matches["link"].n_unique(),
