@@ -15,7 +15,9 @@ from ehr.progress import bar, say
 from kg.bundle import FORMAT, MANIFEST, build_lock, finish_commit, intact, write_bundle
 from kg.collect import Collected, Collector
 from kg.merge import Merged, merge
-from kg.sources import DERIVED, FORMATS, Context, Plan, Source, plan
+from kg.readers.formats import FORMATS
+from kg.readers.source import Context, Source
+from kg.sources import Plan, plan
 from kg.vocabulary import Predicate
 
 _STEP = 2_000
@@ -118,7 +120,18 @@ def build(
     return _report(bundle, written, unchanged=False, started=started)
 
 
-_CODE = ("readers/*.py", "build.py", "collect.py", "merge.py", "schema.py", "sources.py", "types.py", "vocabulary.py")
+_CODE = (
+    "catalogue.toml",
+    "catalogue.py",
+    "readers/*.py",
+    "build.py",
+    "collect.py",
+    "merge.py",
+    "schema.py",
+    "sources.py",
+    "types.py",
+    "vocabulary.py",
+)
 
 
 def _code_digest() -> str:
@@ -162,12 +175,12 @@ def _read_all(sources: Sequence[Source], *, keep_going: bool) -> tuple[dict[str,
     collected: dict[str, Collected] = {}
     failed: dict[str, str] = {}
     for source in sources:
-        context = Context(_children(collected)) if source.format in DERIVED else Context()
+        context = Context(_children(collected)) if FORMATS[source.format].derived else Context()
         collector = Collector(source.name)
         try:
             with bar(f"reading {source.name}") as advance:
                 count = 0
-                for record in FORMATS[source.format](source, context):
+                for record in FORMATS[source.format].read(source, context):
                     collector.add(record)
                     count += 1
                     if count % _STEP == 0:

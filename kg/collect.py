@@ -6,11 +6,27 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from kg.readers.records import Fact, Header, Mapping, Name, Record, Reject
+from kg.readers.records import Batch, Fact, Header, Mapping, Name, Record, Reject
 from kg.schema import CONCEPTS, EVIDENCE, MAPPINGS, REJECTS, SYNONYMS, Schema
 from kg.types import Concept, Synonym
 
 _CHUNK = 50_000
+PARTS: dict[str, Schema] = {
+    "concepts": CONCEPTS,
+    "synonyms": SYNONYMS,
+    "names": SYNONYMS,
+    "facts": {
+        "subject": pl.String,
+        "predicate": pl.String,
+        "object": pl.String,
+        "negated": pl.Boolean,
+        **{name: kind for name, kind in EVIDENCE.items() if name != "statement"},
+    },
+    "mappings": MAPPINGS,
+    "rejects": REJECTS,
+}
+"""What one source says, by kind of record (see `kg.readers.records.Batch`)."""
+
 _TRIPLE: Schema = {"subject": pl.String, "predicate": pl.String, "object": pl.String, "negated": pl.Boolean}
 FACTS: Schema = _TRIPLE | EVIDENCE
 """Evidence with the triple that it stands for."""
@@ -84,6 +100,8 @@ class Collector:
             self._mappings.add((record.subject, record.predicate, record.object, self.source))
         elif isinstance(record, Reject):
             self._rejects.add((self.source, record.record, record.reason))
+        elif isinstance(record, Batch):
+            raise NotImplementedError  # comes with the spilling collector
         elif isinstance(record, Name):
             self._names.add(self._synonym(record.concept, record.synonym))
         else:

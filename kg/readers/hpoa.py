@@ -15,8 +15,9 @@ from pathlib import Path
 
 from ehr.errors import InputError
 from kg.readers.curies import category_of, is_curie, normalise
-from kg.readers.lines import read_lines
+from kg.readers.lines import Damaged, read_lines
 from kg.readers.records import Fact, Header, Record, Records, Reject
+from kg.readers.source import Format
 from kg.types import Concept, Evidence, Statement
 from kg.vocabulary import Predicate
 
@@ -163,8 +164,8 @@ def read_hpoa(path: Path, source: str) -> Records:
     """
     reader = _Reader(path, source)
     for number, text in read_lines(path):
-        if text is None:
-            yield Reject(f"line {number}", "not UTF-8")
+        if isinstance(text, Damaged):
+            yield Reject(f"line {number}", text.reason)
         elif text.startswith("#"):
             if reader.columns:
                 continue
@@ -180,3 +181,13 @@ def read_hpoa(path: Path, source: str) -> Records:
             yield from reader.row(number, text)
     if not reader.columns:
         raise InputError("no header line, the file is empty", where=path, remedy="is this phenotype.hpoa?")
+
+
+FORMAT = Format(
+    name="hpoa",
+    read=lambda source, _: read_hpoa(source.path, source.name),
+    title="HPO's disease annotations",
+    specification="https://obophenotype.github.io/human-phenotype-ontology/annotations/phenotype_hpoa/",
+    example="hpoa:phenotype.hpoa",
+    met="releases 2023-01-27 (old header) and 2025-01-16 (new header)",
+)

@@ -15,6 +15,7 @@ from pathlib import Path
 from ehr.errors import InputError
 from kg.readers.lines import open_binary
 from kg.readers.records import Fact, Header, Record, Records, Reject
+from kg.readers.source import Format
 from kg.types import Concept, Evidence, Statement, Synonym
 from kg.vocabulary import Category, Predicate
 
@@ -197,3 +198,13 @@ def _version(path: Path, year: str) -> str:
     """Give the release; the file says the year alone, its name often the day (``…-April-1-2026.xml``)."""
     match = re.search(r"([A-Z][a-z]+)[-_ ](\d{1,2})[-_ ](\d{4})", path.name)
     return f"{year} ({match[1]} {match[2]}, {match[3]})" if match else year
+
+
+FORMAT = Format(
+    name="icd10cm",
+    read=lambda source, _: read_icd10cm(source.path, source.name),
+    title="ICD-10-CM tabular list (XML)",
+    specification="icd10cm-tabular.xsd of the CDC/NCHS release",
+    example="icd10cm:icd10cm-tabular-2026.xml",
+    met="release April 2026",
+)

@@ -1,59 +1,248 @@
-"""Text files line by line, compressed or not, with one clear error where the file is broken."""
+"""Files of every packing as lines: plain, gzipped, inside a zip archive or a directory; never held whole.
+
+A file that cannot be read ends in one clear `InputError`; a line that cannot be read (bytes that are no UTF-8, a line
+without end) comes as `Damaged` and costs only itself.
+"""
 
 from __future__ import annotations
 
+import fnmatch
 import gzip
+import io
+import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from ehr.errors import InputError
 from ehr.files import user_errors
 
+LONGEST_LINE = 4 << 20
+"""Bytes; a longer line is passed over and reported, so that a file without line ends cannot fill the memory."""
+
+_BLOCK = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
+_ZIP_MAGIC = b"PK\x03\x04"
+_HIDDEN = ("__MACOSX", ".")
+_BOMB_SIZE, _BOMB_RATIO = 256 << 20, 300
+"""No ontology shrinks to a 300th; a packed file that grows so much beyond this size is meant to fill the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One readable file: by itself, or ``member`` of the zip archive ``path``."""
+
+    path: Path
+    member: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name without folders and without ``.gz``."""
+        name = self.member.rpartition("/")[2] if self.member else self.path.name
+        return name[:-3] if name.lower().endswith(".gz") else name
+
+    def __str__(self) -> str:
+        return f"{self.path}!{self.member}" if self.member else str(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A line that cannot be given as text, and why."""
+
+    reason: str
+
+
+def is_zip(path: Path) -> bool:
+    """Say whether a file is a zip archive, whatever its name."""
+    with user_errors(path), path.open("rb") as raw:
+        return raw.read(4) == _ZIP_MAGIC
+
+
+def entries(path: Path) -> list[Entry]:
+    """List the files of a directory (with its sub-directories) or zip archive, by name; a plain file is itself.
+
+    Raises:
+        InputError: where there is nothing, or the archive is damaged.
+    """
+    if path.is_dir():
+        return [Entry(p) for p in sorted(path.rglob("*")) if p.is_file() and not p.name.startswith(_HIDDEN)]
+    if not path.exists():
+        raise InputError("no such file or directory", where=path)
+    if not is_zip(path):
+        return [Entry(path)]
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = sorted(i.filename for i in archive.infolist() if not i.is_dir())
+    except zipfile.BadZipFile as error:
+        raise InputError("damaged zip archive", where=path, remedy="fetch it again") from error
+    return [Entry(path, n) for n in names if not any(part.startswith(_HIDDEN) for part in n.split("/"))]
+
+
+def find(path: Path, *patterns: str) -> Entry | None:
+    """Give the first file whose name fits one of the patterns (``MRCONSO.RRF``, ``sct2_Concept_*.txt``).
+
+    Names are compared without regard to case and without ``.gz``; a pattern with a slash is compared with the end of
+    the whole path. Earlier patterns win; among several files the last by name does (the newest of dated names).
+    """
+    present = entries(path)
+    for pattern in patterns:
+        wanted = pattern.lower()
+        for entry in reversed(present):
+            whole = (entry.member or entry.path.as_posix()).lower().removesuffix(".gz")
+            if fnmatch.fnmatchcase(entry.name.lower(), wanted) or (
+                "/" in wanted and fnmatch.fnmatchcase(whole, f"*{wanted}")
+            ):
+                return entry
+    return None
+
+
+def need(path: Path, *patterns: str, what: str) -> Entry:
+    """As `find`, but a file that is not there is an error.
+
+    Raises:
+        InputError: naming ``what`` is missing, and what the directory or archive holds.
+    """
+    entry = find(path, *patterns)
+    if entry is None:
+        shown = ", ".join(e.name for e in entries(path)[:6]) or "nothing"
+        raise InputError(f"holds no {patterns[0]}, found {shown}", where=path, remedy=f"expected {what}")
+    return entry
+
+
+def single(path: Path) -> Entry:
+    """Give the one file that a path stands for: itself, or the only member of a zip archive.
+
+    Raises:
+        InputError: for a directory, or an archive of several files.
+    """
+    if path.is_dir():
+        raise InputError("is a directory, expected a file", where=path)
+    present = entries(path)
+    if len(present) == 1:
+        return present[0]
+    shown = ", ".join(e.member for e in present[:4]) or "nothing"
+    raise InputError(f"expected an archive of one file, found {shown}", where=path, remedy="unpack it, name the file")
+
+
+class _Bounded(io.RawIOBase):
+    """Counts what a packed stream gives and stops it where it grows beyond reason."""
+
+    def __init__(self, stream: BinaryIO, packed: int, where: str) -> None:
+        self._stream, self._packed, self._where, self._given = stream, max(packed, 1), where, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(cast(bytearray, buffer))
+        data = self._stream.read(len(view))
+        view[: len(data)] = data
+        self._given += len(data)
+        if self._given > _BOMB_SIZE and self._given > _BOMB_RATIO * self._packed:
+            raise InputError(
+                f"unpacks to more than {_BOMB_RATIO} times its size", where=self._where, remedy="this is no ontology"
+            )
+        return len(data)
 
 
 @contextmanager
-def open_binary(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for reading, through gzip where its first bytes say so, whatever its name.
+def open_binary(source: Path | Entry) -> Iterator[BinaryIO]:
+    """Open a file for reading, through zip and gzip where its first bytes say so, whatever its name.
 
     Raises:
-        InputError: where the file is missing, cannot be read, or its gzip is truncated or damaged.
+        InputError: where the file is missing, cannot be read, its gzip or zip is truncated or damaged, or it unpacks to
+            something beyond reason.
     """
+    entry = source if isinstance(source, Entry) else None
+    path = entry.path if entry is not None else cast(Path, source)
     try:
-        with user_errors(path), path.open("rb") as raw:
-            zipped = raw.read(2) == _GZIP_MAGIC
-            raw.seek(0)
-            if zipped:
-                with gzip.open(raw) as unzipped:
-                    yield cast(BinaryIO, unzipped)
+        with user_errors(path), ExitStack() as stack:
+            if entry is None:
+                if path.is_dir():
+                    raise IsADirectoryError
+                entry = single(path) if path.exists() and is_zip(path) else Entry(path)
+            raw: io.BufferedReader[Any]
+            if entry.member:
+                archive = stack.enter_context(zipfile.ZipFile(path))
+                packed = archive.getinfo(entry.member).compress_size
+                member = stack.enter_context(archive.open(entry.member))
+                raw = io.BufferedReader(_Bounded(cast(BinaryIO, member), packed, str(entry)), _BLOCK)
             else:
-                yield raw
+                packed = path.stat().st_size
+                raw = stack.enter_context(path.open("rb"))
+            if raw.peek(2)[:2] == _GZIP_MAGIC:
+                unzipped = cast(BinaryIO, stack.enter_context(gzip.open(raw)))
+                raw = io.BufferedReader(_Bounded(unzipped, packed, str(entry)), _BLOCK)
+            yield cast(BinaryIO, raw)
     except FileNotFoundError as error:
         raise InputError("no such file", where=path) from error
     except IsADirectoryError as error:
         raise InputError("is a directory, expected a file", where=path) from error
     except EOFError as error:
-        raise InputError("truncated gzip: ends before its end marker", where=path, remedy="fetch it again") from error
+        raise InputError("truncated gzip: ends before its end marker", where=str(source), remedy=_AGAIN) from error
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"damaged gzip ({error})", where=path, remedy="fetch it again") from error
+        raise InputError(f"damaged gzip ({error})", where=str(source), remedy=_AGAIN) from error
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "password" not in str(error):
+            raise
+        raise InputError(f"zip archive that cannot be read ({error})", where=str(source), remedy=_AGAIN) from error
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str | None]]:
-    r"""Yield (number from 1, text without its line end); text is None where the line is not UTF-8.
+_AGAIN = "fetch it again"
+
+
+def read_lines(source: Path | Entry) -> Iterator[tuple[int, str | Damaged]]:
+    r"""Yield (number from 1, text without its line end); `Damaged` where the line is not UTF-8 or too long.
 
     A byte order mark is dropped; ``\r\n`` counts as one line end.
 
     Raises:
         InputError: see `open_binary`.
     """
-    with open_binary(path) as file:
-        for number, raw in enumerate(file, start=1):
-            if number == 1:
-                raw = raw.removeprefix(b"\xef\xbb\xbf")
+    with open_binary(source) as file:
+        number, rest, skipping = 0, b"", False
+        while block := file.read(_BLOCK):
+            if number == 0 and not rest:
+                block = block.removeprefix(b"\xef\xbb\xbf")
+            head, newline, tail = block.rpartition(b"\n")
+            if not newline:
+                if not skipping and len(rest) + len(block) > LONGEST_LINE:
+                    skipping, rest = True, b""
+                rest = b"" if skipping else rest + block
+                continue
+            if skipping:
+                number, skipping = number + 1, False
+                yield number, Damaged(f"line longer than {LONGEST_LINE >> 20} MiB")
+                _, newline, head = head.partition(b"\n")
+                if not newline:  # all of it still belonged to the long line
+                    rest = tail
+                    continue
+            whole, rest = rest + head, tail
+            for text in _decoded(whole):
+                number += 1
+                yield number, text
+        if skipping:
+            yield number + 1, Damaged(f"line longer than {LONGEST_LINE >> 20} MiB")
+        elif rest:
+            yield number + 1, next(_decoded(rest))
+
+
+def _decoded(block: bytes) -> Iterator[str | Damaged]:
+    """Decode whole lines at once, and one by one only where a byte among them is no UTF-8."""
+    try:
+        text = block.decode("utf-8")
+    except UnicodeDecodeError:
+        for line in block.split(b"\n"):
             try:
-                yield number, raw.decode("utf-8").rstrip("\r\n")
+                yield line.decode("utf-8").rstrip("\r")
             except UnicodeDecodeError:
-                yield number, None
+                yield Damaged("not UTF-8")
+        return
+    if "\r" in text:
+        for one in text.split("\n"):
+            yield one.rstrip("\r")
+    else:
+        yield from text.split("\n")

@@ -15,6 +15,7 @@ from kg.readers import obo_syntax as syntax
 from kg.readers.curies import category_of, is_citation, is_curie, normalise
 from kg.readers.lines import read_lines
 from kg.readers.records import REPLACED_BY, XREF, Fact, Header, Mapping, Record, Records, Reject
+from kg.readers.source import Format
 from kg.types import Concept, Evidence, Statement, Synonym
 from kg.vocabulary import Category, Predicate
 
@@ -236,3 +237,13 @@ def read_obo(
     if not reader.terms:
         which = f" with prefix {', '.join(sorted(prefixes))}" if prefixes else ""
         raise InputError(f"no [Term]{which} in it", where=path, remedy="is this an OBO file?")
+
+
+FORMAT = Format(
+    name="obo",
+    read=lambda source, _: read_obo(source.path, source.name, prefixes=source.prefixes, category=source.category),
+    title="ontology in OBO 1.2 or 1.4",
+    specification="OBO Flat File Format 1.4, https://owlcollab.github.io/oboformat/doc/obo-syntax.html",
+    example="obo:doid.obo?prefix=DOID&category=Disease",
+    met="DOID 2016-09-01, SYMP 2026-07-30, HPO 2025-01-16",
+)

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from kg.readers.lines import Damaged
+
 _ESCAPES = {"n": "\n", "t": "\t", "W": " "}
 _TAG = re.compile(r"([A-Za-z][\w-]*):(?:\s|$)")
 _MODIFIERS = re.compile(r"\s*\{\s*[\w:.-]+\s*=.*\}\s*(?:!.*)?$")
@@ -96,12 +98,12 @@ def _continued(text: str) -> bool:
     return (len(text) - len(text.rstrip("\\"))) % 2 == 1
 
 
-def _join(lines: Iterable[tuple[int, str | None]]) -> Iterator[tuple[int, str | None]]:
+def _join(lines: Iterable[tuple[int, str | Damaged]]) -> Iterator[tuple[int, str | Damaged]]:
     """Join lines ended by a backslash, but only where the next one is no clause or stanza of its own."""
     held: tuple[int, str] | None = None
     for number, text in lines:
         if held is not None:
-            if text and not _TAG.match(text) and not text.startswith("["):
+            if isinstance(text, str) and text and not _TAG.match(text) and not text.startswith("["):
                 held = (held[0], held[1][:-1] + text.lstrip())
                 if not _continued(text):
                     yield held
@@ -109,7 +111,7 @@ def _join(lines: Iterable[tuple[int, str | None]]) -> Iterator[tuple[int, str | 
                 continue
             yield held
             held = None
-        if text is not None and _continued(text):
+        if isinstance(text, str) and _continued(text):
             held = (number, text)
         else:
             yield number, text
@@ -117,12 +119,12 @@ def _join(lines: Iterable[tuple[int, str | None]]) -> Iterator[tuple[int, str | 
         yield held
 
 
-def read_stanzas(lines: Iterable[tuple[int, str | None]]) -> Iterator[Stanza]:
+def read_stanzas(lines: Iterable[tuple[int, str | Damaged]]) -> Iterator[Stanza]:
     """Yield the header, then each stanza; a line without a tag is noted in its stanza and loses nothing else."""
     stanza = Stanza(1, "", [], [])
     for number, text in _join(lines):
-        if text is None:
-            stanza.bad.append((number, "not UTF-8"))
+        if isinstance(text, Damaged):
+            stanza.bad.append((number, text.reason))
             continue
         stripped = text.strip()
         if not stripped or stripped.startswith("!"):

@@ -8,6 +8,7 @@ from pathlib import Path
 from ehr.phenotypes import LabelSet, load_phenotypes
 from kg.readers.icd10cm import PREFIX
 from kg.readers.records import Fact, Header, Record, Records
+from kg.readers.source import Format
 from kg.types import Concept, Evidence, Statement, Synonym
 from kg.vocabulary import Category, Predicate
 
@@ -84,3 +85,14 @@ def _codes(labels: LabelSet, source: str, children: Mapping[str, Sequence[str]])
                 object_as_written=phenotype,
             ),
         )
+
+
+FORMAT = Format(
+    name="phenotypes",
+    read=lambda source, context: read_phenotypes(source.path, source.name, context.children),
+    title="a label set of CCS groups",
+    specification="ehr/phenotypes.toml of this project",
+    example="phenotypes:phenotypes.toml",
+    met="the built-in label set",
+    derived=True,
+)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import polars as pl
+
 from kg.types import Concept, Evidence, Statement, Synonym
 
 
@@ -49,8 +51,28 @@ class Reject:
     reason: str
 
 
-Record = Header | Concept | Fact | Name | Mapping | Reject
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Many records of one kind as columns, for files of millions of rows.
+
+    Attributes:
+        kind: ``concepts``, ``synonyms`` (``concept``, ``text``, ``scope``, ``kind``), ``facts``, ``mappings`` or
+            ``rejects`` (``record``, ``reason``).
+        frame: columns by the names of `kg.collect.PARTS`, in any order. Those that are left out take their defaults:
+            the source's name and version, ``negated`` false, ``weight`` 1, texts and lists empty, and
+            ``subject_as_written`` and ``object_as_written`` what stands in ``subject`` and ``object``. Categories and
+            predicates are values of `kg.vocabulary` (``biolink:Disease``).
+    """
+
+    kind: str
+    frame: pl.DataFrame
+
+
+Record = Header | Concept | Fact | Name | Mapping | Reject | Batch
 Records = Iterator[Record]
+
+EXACT_MATCH = "skos:exactMatch"
+"""Mapping predicate between two ids of the same thing."""
 
 XREF = "oboInOwl:hasDbXref"
 """Mapping predicate of a plain cross-reference."""

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from ehr.errors import InputError
 from kg.readers.curies import is_curie, normalise
-from kg.readers.lines import read_lines
+from kg.readers.lines import Damaged, read_lines
 from kg.readers.records import Header, Records, Reject
+from kg.readers.source import Format
 from kg.types import Concept, Synonym
 from kg.vocabulary import Category
 
@@ -33,8 +34,8 @@ def read_series(path: Path, source: str) -> Records:
 
     def lines() -> Iterator[str]:
         for number, text in read_lines(path):
-            if text is None:
-                raise InputError("not UTF-8", where=f"{path} line {number}")
+            if isinstance(text, Damaged):
+                raise InputError(text.reason, where=f"{path} line {number}")
             yield text
 
     reader = csv.DictReader(lines())
@@ -49,3 +50,13 @@ def read_series(path: Path, source: str) -> Records:
             continue
         synonyms = (Synonym(row["short"], "exact", "abbreviation"),) if row["short"] != row["name"] else ()
         yield Concept(code, Category.MEASUREMENT, row["name"], source, synonyms, _definition(row))
+
+
+FORMAT = Format(
+    name="series",
+    read=lambda source, _: read_series(source.path, source.name),
+    title="labs and vitals of this project",
+    specification="ehr/series.csv of this project",
+    example="series:series.csv",
+    met="the built-in table",
+)

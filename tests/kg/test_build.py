@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 import multiprocessing
@@ -14,7 +15,7 @@ import pytest
 
 import kg.bundle
 from ehr.errors import InputError
-from kg import sources as catalogue
+from kg import catalogue
 from kg.build import build
 from kg.bundle import Bundle, build_lock
 from kg.types import statement_id
@@ -236,10 +237,11 @@ def test_keep_going_leaves_a_broken_source_out_and_says_so(tmp_path: Path) -> No
 
 
 def test_a_builtin_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(catalogue.BUILT_IN, "hpo", catalogue.BuiltIn("obo", "no_such_package_here", "*.obo", ""))
+    absent = dataclasses.replace(catalogue.catalogue()["hpo"], package="no_such_package_here", pattern="*.obo")
+    monkeypatch.setitem(catalogue.catalogue(), "hpo", absent)
     report = build(["hpo", "series"], tmp_path / "graph")
     assert [(s.name, s.status) for s in report.sources] == [("series", "loaded"), ("hpo", "skipped")]
-    with pytest.raises(InputError, match="source hpo: package no_such_package_here"):
+    with pytest.raises(InputError, match="source hpo: is not there: package no_such_package_here"):
         build(["hpo", "series"], tmp_path / "graph", strict=True)
     with pytest.raises(InputError, match="no source to build from"):
         build(["hpo"], tmp_path / "graph")
@@ -248,8 +250,8 @@ def test_a_builtin_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("nonsense", "unknown source 'nonsense'; expected one of hpo"),
-        ("owl:x.owl", "unknown format 'owl'"),
+        ("nonsense", "unknown source 'nonsense'; `kg sources` lists"),
+        ("own:x.own", "unknown format 'own'"),
         ("obo:missing.obo", r"missing\.obo: no such file"),
         ("obo:.", "is a directory"),
         ("obo:{dir}/hp.obo?colour=red", "unknown option 'colour'"),

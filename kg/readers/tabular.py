@@ -1,0 +1,130 @@
+"""Tables as text (CSV, TSV, pipe-separated RRF) row by row; a bad row becomes a reject and costs only itself."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ehr.errors import InputError
+from kg.readers.lines import Damaged, Entry, read_lines
+from kg.readers.records import Reject
+
+_LONGEST_FIELD = 1 << 20
+_MOST_LINES = 500
+"""Lines that one quoted field may span; a quote that is still open then was never closed."""
+
+csv.field_size_limit(8 << 20)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record; ``line`` is the number of the line that it begins on."""
+
+    line: int
+    cells: dict[str, str]
+
+    def __getitem__(self, column: str) -> str:
+        """Give a cell, trimmed; empty where the table lacks the column."""
+        return self.cells.get(column, "")
+
+
+def read_table(
+    source: Path | Entry,
+    *,
+    needed: Sequence[str],
+    delimiter: str = ",",
+    quoted: bool = True,
+    columns: Sequence[str] | None = None,
+    aliases: Mapping[str, str] | None = None,
+    comment: str = "",
+    what: str = "",
+) -> Iterator[Row | Reject]:
+    """Yield the rows of a table as dictionaries by column name; rows that cannot be read as rejects.
+
+    Args:
+        source: the file.
+        needed: columns without which the table is of no use.
+        delimiter: between cells.
+        quoted: whether double quotes enclose cells (and may hold line breaks).
+        columns: names, for tables without a header line.
+        aliases: other names of columns (as written, in small letters) to those of ``needed``.
+        comment: lines that begin with it are passed over.
+        what: what the file should be, for the error.
+
+    Raises:
+        InputError: where the file cannot be read, is empty, or lacks a needed column.
+    """
+    renamed = dict(aliases or {})
+    names = list(columns) if columns is not None else []
+    for line, cells in _records(read_lines(source), delimiter, quoted, comment):
+        if isinstance(cells, Reject):
+            yield cells
+            continue
+        if not names:
+            names = [renamed.get(cell.strip().lower(), cell.strip()) for cell in cells]
+            _check_header(names, needed, source, what)
+            continue
+        if len(cells) == len(names) + 1 and not cells[-1].strip():
+            cells = cells[:-1]  # a delimiter at the end of every line, as RRF has it
+        if len(cells) != len(names):
+            yield Reject(f"line {line}", f"{len(cells)} columns, expected {len(names)}")
+            continue
+        yield Row(line, {name: cell.strip() for name, cell in zip(names, cells, strict=True)})
+    if not names:
+        raise InputError("no header line, the file is empty", where=str(source), remedy=_hint(what))
+
+
+def _check_header(names: Sequence[str], needed: Sequence[str], source: Path | Entry, what: str) -> None:
+    for column in needed:
+        if column not in names:
+            found = ", ".join(name[:40] for name in names[:12]) or "nothing"
+            raise InputError(f"no column {column!r}, found {found}", where=str(source), remedy=_hint(what))
+
+
+def _hint(what: str) -> str | None:
+    return f"is this {what}?" if what else None
+
+
+def _records(
+    lines: Iterable[tuple[int, str | Damaged]], delimiter: str, quoted: bool, comment: str
+) -> Iterator[tuple[int, list[str] | Reject]]:
+    """Join the lines of one record and split it into cells."""
+    held: list[tuple[int, str]] = []
+    for number, text in lines:
+        if isinstance(text, Damaged):
+            yield from _unclosed(held, delimiter)
+            held = []
+            yield number, Reject(f"line {number}", text.reason)
+            continue
+        if not held and (not text.strip() or (comment and text.startswith(comment))):
+            continue
+        if not quoted:
+            yield number, text.split(delimiter)
+            continue
+        held.append((number, text))
+        if sum(part.count('"') for _, part in held) % 2:
+            if len(held) > _MOST_LINES or sum(len(part) for _, part in held) > _LONGEST_FIELD:
+                yield from _unclosed(held, delimiter)
+                held = []
+            continue
+        yield held[0][0], _split("\n".join(part for _, part in held), delimiter)
+        held = []
+    yield from _unclosed(held, delimiter)
+
+
+def _unclosed(held: list[tuple[int, str]], delimiter: str) -> Iterator[tuple[int, list[str] | Reject]]:
+    """Give up on the first of the lines that an open quote holds together, and read the others by themselves."""
+    if not held:
+        return
+    yield held[0][0], Reject(f"line {held[0][0]}", "a double quote that does not close")
+    for number, text in held[1:]:
+        if text.count('"') % 2:
+            yield number, Reject(f"line {number}", "a double quote that does not close")
+        elif text.strip():
+            yield number, _split(text, delimiter)
+
+
+def _split(text: str, delimiter: str) -> list[str]:
+    return next(csv.reader((part + "\n" for part in text.split("\n")), delimiter=delimiter), [])
