@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +14,7 @@ import duckdb
 import polars as pl
 
 from ehr.errors import InputError
-from ehr.files import JsonValue, fingerprint, read_json, sha256_file, user_errors
+from ehr.files import JsonValue, as_input_error, fingerprint, read_json, sha256_file, user_errors
 from ehr.progress import bar, say
 from kg.bundle import FORMAT, MANIFEST, Bundle, build_lock, building, commit, finish_commit, intact
 from kg.cliques import MergeSettings
@@ -150,11 +152,9 @@ def _disk_errors(bundle: Path) -> Iterator[None]:
         with user_errors(bundle):
             yield
     except (duckdb.Error, pl.exceptions.PolarsError) as error:
-        text = str(error)
-        if "No space left" in text or "File too large" in text:
-            raise InputError(
-                "no space left on the device", where=bundle, remedy="free some space and run the same command again"
-            ) from error
+        for number in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+            if os.strerror(number) in str(error):
+                raise as_input_error(OSError(number, ""), bundle) or error from error
         raise
 
 

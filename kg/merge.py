@@ -325,7 +325,7 @@ class _Merge:
                 SELECT source, record, reason FROM part_rejects
                 UNION ALL SELECT source, concat_ws(' ', subject_as_written, predicate, object_as_written),
                     'a concept stands in relation to itself' FROM facts WHERE looped
-                UNION ALL SELECT source, 'concept', 'a further name of a concept that no source declares' FROM named n
+                UNION ALL SELECT source, concept, 'a further name of a concept that no source declares' FROM named n
                 WHERE NOT EXISTS (SELECT 1 FROM known k WHERE k.id = n.concept)
             )""",
         )
