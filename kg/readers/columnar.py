@@ -135,6 +135,8 @@ def _pieces(file: BinaryIO, quoted: bool) -> Iterator[Piece]:
             line, skipping = line + 1, False
         data = rest + data if rest else data
         end = _whole(data) if quoted else data.rfind(b"\n") + 1
+        if not end and len(data) > LONGEST_LINE:
+            end = data.rfind(b"\n") + 1
         whole, rest = data[:end], data[end:]
         if whole:
             yield line, whole
@@ -151,7 +153,7 @@ def _whole(data: bytes) -> int:
     """Give where the last whole record among some lines ends.
 
     A value in quotes may hold line ends: behind an uneven number of quotes a record is still open, and the cut is made
-    before it, unless that is further back than a line may be long.
+    before it (0 where the first one is open), unless that is further back than a line may be long.
     """
     end = cut = data.rfind(b"\n") + 1
     open_ = data.count(b'"', 0, cut) % 2
@@ -159,7 +161,7 @@ def _whole(data: bytes) -> int:
         before = data.rfind(b"\n", 0, data.rfind(b'"', 0, cut)) + 1
         open_ ^= data.count(b'"', before, cut) % 2
         cut = before
-    return end if open_ else cut or end
+    return end if open_ else cut
 
 
 class _Parser:
@@ -173,6 +175,7 @@ class _Parser:
         self.convert = csv.ConvertOptions(
             column_types={str(self.wanted[name]): type_ for name, type_ in types.items()},
             include_columns=[str(i) for i in self.wanted.values()],
+            check_utf8=False,  # the whole piece is checked at once
         )
 
     def parse(self, line: int, block: bytes | Damaged) -> Iterator[Chunk | Reject]:
@@ -194,14 +197,19 @@ class _Parser:
         """Read a piece with Arrow; None where that does not tell what stands on which line."""
         skipped: list[tuple[int, int]] = []
         layout = self.layout
+        if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
+            return None  # Arrow takes a carriage return amid a line as its end
 
         def skip(row: Any) -> str:
-            if row.number is None or (row.actual_columns == self.width + 1 and row.text.endswith(layout.delimiter)):
+            if row.actual_columns == self.width + 1 and row.text.endswith(layout.delimiter):
                 return "error"  # a delimiter at the end of every line, as RRF has it
+            if not row.text.strip():
+                return "error"
             skipped.append((row.number - 1, row.actual_columns))
             return "skip"
 
         try:
+            pa.array([block], pa.large_binary()).cast(pa.large_string())  # refuses what is no UTF-8
             table = csv.read_csv(
                 pa.py_buffer(block),
                 read_options=csv.ReadOptions(
