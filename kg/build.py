@@ -99,6 +99,7 @@ def build(
     keep_going: bool = False,
     data: Path | None = None,
     settings: MergeSettings | None = None,
+    cohort: Path | None = None,
 ) -> BuildReport:
     """Build the bundle, or find that it is already what the sources give.
 
@@ -109,6 +110,7 @@ def build(
         keep_going: a source that cannot be read is left out and reported instead of ending the build.
         data: directory where known sources that no package carries are looked for.
         settings: how ids of several vocabularies are merged.
+        cohort: directory of a cohort whose codes the quality report compares with the graph.
 
     Raises:
         InputError: for an unknown source, a file that is missing or broken, a place that cannot be written to,
