@@ -94,7 +94,7 @@ class _Reader:
         """Yield what one line says."""
         cells = _cells(text)
         if len(cells) < 3 or not _FLAGS.fullmatch(cells[2]):
-            if "flags" not in cells:  # the header of NBER's copy
+            if "flags" not in text.lower():  # the header of NBER's copy
                 yield Reject(f"line {number}", "expected a code, its translation and five flags")
             return
         flags = cells[2]

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kg.readers.guard import usable
-from kg.readers.icd_codes import ICD10, CodeList
+from kg.readers.icd_codes import ICD10, CodeList, is_description
 from kg.readers.lines import Damaged, Entry, entries, need, read_lines, single
 from kg.readers.records import Header, Record, Records, Reject
 from kg.readers.source import Format
@@ -57,12 +57,12 @@ def _line(codes: CodeList, number: int, text: str) -> Record:
     else:
         written, _, rest = text.partition(" ")
         short, long = "", " ".join(rest.split())
-    code = ICD10.code(written)
+    code = ICD10.code(written) if written.strip().replace(".", "").isalnum() else None
     if code is None:
         return Reject(f"line {number}", f"{written.strip()[:12]!r} is no ICD-10-CM code")
     name = long or short
-    if not name:
-        return Reject(f"line {number}", "a code without a description")
+    if not is_description(name):
+        return Reject(f"line {number}", "a code without a description that can be read")
     synonyms = (Synonym(short, "exact", "abbreviation"),) if short and short.casefold() != name.casefold() else ()
     return codes.concept(code, name, synonyms)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from ehr.errors import InputError
 from ehr.progress import say
 from kg.readers.guard import usable
-from kg.readers.icd_codes import ICD9, CodeList
+from kg.readers.icd_codes import ICD9, CodeList, is_description
 from kg.readers.lines import Damaged, Entry, Fallback, entries, find, read_lines, single
 from kg.readers.records import Header, Name, Record, Records, Reject
 from kg.readers.source import Format
@@ -22,7 +22,7 @@ from kg.types import Synonym
 
 WHAT = "CMS's list of ICD-9-CM diagnoses (CMS32_DESC_LONG_DX.txt)"
 ENCODINGS = ("cp1252", "latin-1", "utf-8")
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
+_BARE = re.compile(r"[0-9EVev][0-9.]{2,6}")  # not quoted, and with all its zeros
 
 
 def _entries(path: Path) -> list[Entry]:
@@ -43,10 +43,11 @@ def _rows(entry: Entry, fallback: Fallback | None) -> Iterator[tuple[int, str, s
         written, _, name = text.strip().partition(" ")
         if not written:
             continue
-        code, name = ICD9.code(written), " ".join(name.split())
+        code = ICD9.code(written) if _BARE.fullmatch(written) else None
+        name = " ".join(name.split())
         if code is None:
             yield Reject(f"line {number}", f"{written[:12]!r} is no ICD-9-CM diagnosis code")
-        elif not name or _UNPRINTABLE.search(name):
+        elif not is_description(name):
             yield Reject(f"line {number}", "a code without a description that can be read")
         else:
             yield number, code, name

@@ -14,6 +14,9 @@ from kg.vocabulary import Category, Predicate
 
 _ICD9 = re.compile(r"(?:(?!000)[0-9]{3}|V[0-9]{2})(?:\.[0-9]{1,2})?|E[0-9]{3}(?:\.[0-9])?")
 _ICD10 = re.compile(r"[A-Z][0-9][0-9A-Z](?:\.[0-9A-Z]{1,4})?")
+_WORD = re.compile(r"[^\W\d_]{2}")
+_GEM = re.compile(r"\S+ [01]{3}[0-9]{2}")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 
 
 def unquoted(cell: str) -> str:
@@ -26,6 +29,15 @@ def unquoted(cell: str) -> str:
     if len(text) >= 2 and text[0] == text[-1] == "'":
         text = text[1:-1]
     return " ".join(text.split())
+
+
+def is_description(text: str) -> bool:
+    """Say whether a text can be what a code means: words, and no row of General Equivalence Mappings.
+
+    >>> is_description("Cholera"), is_description("A000 00000"), is_description("NoDx 11000")
+    (True, False, False)
+    """
+    return bool(_WORD.search(text)) and not _UNPRINTABLE.search(text) and not _GEM.fullmatch(text)
 
 
 def _trimmed(cell: str) -> str:

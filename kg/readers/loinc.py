@@ -131,10 +131,11 @@ class _Reader:
 
 def _records(found: list[Entry], source: str, version: str, reader: _Reader) -> Iterator[Record]:
     yield Header(version, LICENCE)
+    late: list[Reject] = []  # a damaged list of successors must not make the table look like another file
     for entry in found[1:]:
         for pair in _successors(entry):
             if isinstance(pair, Reject):
-                yield pair
+                late.append(pair)
             elif pair[1] not in reader.successors.setdefault(pair[0], []):
                 reader.successors[pair[0]].append(pair[1])
     for row in read_table(found[0], needed=("LOINC_NUM", "COMPONENT", "STATUS"), aliases=_ALIASES, what=WHAT):
@@ -142,6 +143,7 @@ def _records(found: list[Entry], source: str, version: str, reader: _Reader) -> 
             yield row
         else:
             yield from reader.row(row)
+    yield from late
 
 
 def read_loinc(path: Path, source: str, *, classes: frozenset[str] = frozenset(), related: bool = True) -> Records:

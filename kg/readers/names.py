@@ -30,6 +30,7 @@ LONGEST_NAME = 1000
 _IDS = ("id", "curie", "term", "concept", "code", "subject", "subject_id")
 _TEXTS = ("synonym", "name", "layperson", "lay", "text", "label")
 _LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"(?:@[A-Za-z0-9-]+|\^\^\S+)?')
+_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))")
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "b": "\b", "f": "\f"}
 
 
@@ -76,7 +77,15 @@ def _term(cell: str) -> str:
     match = _LITERAL.fullmatch(text)
     if match is None:
         return text
-    return re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), match[1])
+    return _ESCAPE.sub(_unescaped, match[1])
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    """Give the character of one escape of Turtle; what is no character stays as written."""
+    number = int(match[1] or match[2] or "0", 16)
+    if match[3]:
+        return _ESCAPES.get(match[3], match[3])
+    return chr(number) if number <= 0x10FFFF and not 0xD800 <= number <= 0xDFFF else match[0]
 
 
 def _row(row: Row, columns: Columns, *, sparql: bool) -> Record | None:
