@@ -19,7 +19,7 @@ from kg.readers.lines import Damaged, Entry, Fallback, entries, need, read_lines
 from kg.readers.records import EXACT_MATCH, Header, Mapping, Record, Records, Reject
 from kg.readers.source import Format
 from kg.readers.tabular import Row
-from kg.types import Concept
+from kg.types import Concept, Synonym
 from kg.vocabulary import Category
 
 WHAT = "a CCS table of diagnoses ($dxref 2015.csv, ccs_multi_dx_tool_2015.csv, ccs_dx_icd10cm_2019_1.csv)"
@@ -59,14 +59,21 @@ def group_category(group: str) -> Category:
 
 
 class _Reader:
-    def __init__(self, source: str, version: str, system: System) -> None:
-        self.source, self.version, self.system = source, version, system
+    def __init__(self, source: str, version: str, system: System, *, abbreviated: bool) -> None:
+        self.source, self.version, self.system, self.abbreviated = source, version, system, abbreviated
         self.declared: set[str] = set()
 
     def declare(self, identifier: str, name: str, category: Category) -> Iterator[Record]:
-        """Yield a group's concept where it stands for the first time."""
-        if identifier not in self.declared:
-            self.declared.add(identifier)
+        """Yield a group's concept where it stands for the first time.
+
+        ``$dxref`` cuts names short (``Ac renl fail``): they come as synonyms, and any other source names the group.
+        """
+        if identifier in self.declared:
+            return
+        self.declared.add(identifier)
+        if self.abbreviated and name:
+            yield Concept(identifier, category, "", self.source, (Synonym(name, "exact", "abbreviation"),))
+        else:
             yield Concept(identifier, category, name, self.source)
 
     def below(self, child: str, parent: str, note: str = "") -> Record:
@@ -147,7 +154,7 @@ def _records(entry: Entry, source: str) -> Iterator[Record]:
     version = year[0].replace("_", ".") if year else ""
     yield Header(version)
     system = ICD10 if re.search(r"icd-?10-?cm[ _]code", start) else ICD9
-    reader = _Reader(source, version, system)
+    reader = _Reader(source, version, system, abbreviated="optional ccs category" in start)
     if start.startswith("appendix"):
         yield from _appendix(entry, reader)
         return

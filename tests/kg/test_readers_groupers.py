@@ -18,7 +18,7 @@ from kg.readers.ccs import read_ccs
 from kg.readers.ccsr import OTHER_WEIGHT, read_ccsr
 from kg.readers.gems import read_gems
 from kg.readers.records import Fact, Header, Mapping, Record, Reject
-from kg.types import Concept
+from kg.types import Concept, Synonym
 from kg.vocabulary import Category, Predicate
 from tests.kg.code_samples import APPENDIX, CCS10, CCSR, DXREF, GEM9, GEM10, MULTI
 
@@ -56,7 +56,8 @@ def test_single_level_ccs(tmp_path: Path) -> None:
         ("ICD9CM:E950.0", "CCS:2613"),
     ]
     found = concepts(records)
-    assert found["CCS:157"].name == "Ac renl fail"
+    assert found["CCS:157"].name == "", "the table has abbreviations alone"
+    assert found["CCS:157"].synonyms == (Synonym("Ac renl fail", "exact", "abbreviation"),)
     assert found["CCS:2613"].category is Category.EXPOSURE
     assert found["ICD9CM:584.9"].name == "ACUTE KIDNEY FAILURE NOS"
     assert "CCS:0" not in found
@@ -140,6 +141,7 @@ def test_a_phenotype_and_its_ccs_group_are_one_concept(tmp_path: Path) -> None:
     rows = pl.read_parquet(tmp_path / "graph" / "concepts.parquet").filter(id="CCS:157").to_dicts()
     assert len(rows) == 1
     assert rows[0]["category"] == Category.DISEASE.value
+    assert rows[0]["name"] == load_phenotypes()["CCS:157"].name
 
 
 def test_ccsr_categories_and_their_defaults(tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ def names(path: Path, text: str, options: str = "") -> list[Record]:
 def test_the_tsv_of_a_sparql_query(tmp_path: Path) -> None:
     text = (
         LAY
-        + '<http://purl.obolibrary.org/obo/HP_0001945>\t"Fever"@en\t"hot \\"body\\"\\tand \\u00e9\\U0001F600\\uD800"@en-GB\n'
+        + '<http://purl.obolibrary.org/obo/HP_0001945>\t"Fever"@en\t'
+        + '"hot \\"body\\"\\tand \\u00e9\\U0001F600\\uD800"@en-GB\n'
     )
     assert names(tmp_path / "lay.tsv", text, "?kind=layperson") == [
         Name("HP:0200040", Synonym("Skin cyst", "exact", "layperson")),
