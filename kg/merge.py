@@ -28,7 +28,7 @@ from kg.schema import CONCEPTS, FACTS, ORDER, Schema, shaped
 from kg.sorted_facts import FactWriter
 from kg.vocabulary import Category, Predicate
 
-MEMORY = "800MB"
+MEMORY = "600MB"
 """What DuckDB may hold before it goes to disk."""
 
 _ROOTS = {"HP:": "HP:0000118"}
