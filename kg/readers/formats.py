@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kg.readers import bridge, hpoa, icd10cm, obo, phenotypes, series
+from kg.readers import bridge, hpoa, icd10cm, obo, phenotypes, series, umls
 from kg.readers.source import Format
 
 FORMATS: dict[str, Format] = {
@@ -14,5 +14,6 @@ FORMATS: dict[str, Format] = {
         bridge.FORMAT,
         series.FORMAT,
         phenotypes.FORMAT,
+        umls.FORMAT,
     )
 }
