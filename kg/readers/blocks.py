@@ -37,7 +37,8 @@ class Layout:
         what: the file, for errors (``MRCONSO.RRF of a UMLS release``).
         columns: names in order; empty where the first line of the file has them.
         keep: the columns that are wanted.
-        delimiter: one character; quotes have no meaning. A delimiter at the end of the line adds no column.
+        delimiter: one character; quotes have no meaning.
+        ends: whether a delimiter usually ends the line, too; either way it may, and adds no column.
         comment: lines that begin with it are passed over; empty for none.
     """
 
@@ -45,6 +46,7 @@ class Layout:
     keep: tuple[str, ...]
     columns: tuple[str, ...] = ()
     delimiter: str = "|"
+    ends: bool = True
     comment: str = ""
 
 
@@ -224,7 +226,8 @@ class _Parser:
             if len(cells) == len(self.columns) + 1 and not cells[-1]:
                 cells.pop()
             if len(cells) != len(self.columns):
-                yield Reject(f"line {line}", f"{len(cells)} columns, expected {len(self.columns)}")
+                count = len(cells) - (self.layout.ends and not cells[-1])
+                yield Reject(f"line {line}", f"{count} columns, expected {len(self.columns)}")
                 continue
             rows.append((line, *(cells[at] for at in wanted)))
         if rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kg.readers import bridge, hpoa, icd10cm, obo, phenotypes, series, umls
+from kg.readers import bridge, hpoa, icd10cm, obo, phenotypes, rxnorm, series, umls
 from kg.readers.source import Format
 
 FORMATS: dict[str, Format] = {
@@ -15,5 +15,6 @@ FORMATS: dict[str, Format] = {
         series.FORMAT,
         phenotypes.FORMAT,
         umls.FORMAT,
+        rxnorm.FORMAT,
     )
 }

@@ -81,11 +81,20 @@ class Atoms:
         prefix: of the concepts' ids.
         pattern: of the concepts' ids as written.
         places: precedence (0 first) by source and term type; by ("", term type) where the source does not matter.
+        by_atom: whether to fill the table ``atoms_of`` (``aui``, ``cui``).
     """
 
     def __init__(
-        self, work: Workspace, choice: Choice, prefix: str, pattern: str, places: Mapping[tuple[str, str], int]
+        self,
+        work: Workspace,
+        choice: Choice,
+        prefix: str,
+        pattern: str,
+        places: Mapping[tuple[str, str], int],
+        *,
+        by_atom: bool = False,
     ) -> None:
+        self._by_atom = by_atom
         self._work, self._choice, self._prefix, self._pattern = work, choice, prefix, pattern
         self._by_source = any(sab for sab, _ in places)
         self._places = pl.DataFrame(
@@ -96,8 +105,9 @@ class Atoms:
         self.vocabularies: dict[str, Vocabulary] = {}
         self._name = ""
         work.run("CREATE TABLE seen (cui VARCHAR)")
+        work.run("CREATE TABLE atoms_of (aui VARCHAR, cui VARCHAR)")
         work.run(
-            "CREATE TABLE atoms (cui VARCHAR, aui VARCHAR, sab VARCHAR, tty VARCHAR, code VARCHAR, str VARCHAR, "
+            "CREATE TABLE atoms (cui VARCHAR, sab VARCHAR, tty VARCHAR, code VARCHAR, str VARCHAR, "
             "naming BOOLEAN, obsolete BOOLEAN, rank UBIGINT, coderank UBIGINT)"
         )
 
@@ -122,6 +132,8 @@ class Atoms:
             self._note(frame)
             self._work.insert("seen", frame.select(cui="CUI").unique(maintain_order=True))
             self._work.insert("atoms", self._ranked(frame))
+            if self._by_atom:
+                self._work.insert("atoms_of", frame.filter(pl.col("AUI") != "").select(aui="AUI", cui="CUI"))
         self._work.run("COMMIT")
         self._check(entry)
         self._work.run("CREATE TABLE best AS SELECT cui, min(rank) AS rank FROM atoms WHERE naming GROUP BY cui")
@@ -161,7 +173,6 @@ class Atoms:
         usable = ~code.str.contains(r"^(?:NOCODE|MTHU\d+|.*\s.*|)$") & ~pl.col("SAB").is_in([*UNMAPPED, choice.own])
         return frame.select(
             cui="CUI",
-            aui="AUI",
             sab="SAB",
             tty="TTY",
             code=pl.when(usable & coding).then(code).otherwise(pl.lit("")),

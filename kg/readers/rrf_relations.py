@@ -228,7 +228,8 @@ class Relations:
         """
         self._fold()
         dangling = f"""
-            SELECT '{self._name} line ' || line AS record, 'concept ' || min(e) || ' is not in {names}' AS reason
+            SELECT '{self._name} line ' || line AS record, replace('concept ' || min(e), 'concept @', 'atom ')
+                || ' is not in {names}' AS reason
             FROM (SELECT s AS e, line FROM pairs UNION ALL SELECT o, line FROM pairs)
             ANTI JOIN seen ON e = cui GROUP BY line ORDER BY line"""  # noqa: S608
         for frame in self._work.batches(dangling, BATCH):
