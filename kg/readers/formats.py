@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kg.readers import bridge, hpoa, icd10cm, obo, phenotypes, rxnorm, series, umls
+from kg.readers import bridge, hpoa, icd10cm, obo, phenotypes, rxnorm, series, snomed, umls
 from kg.readers.source import Format
 
 FORMATS: dict[str, Format] = {
@@ -16,5 +16,6 @@ FORMATS: dict[str, Format] = {
         phenotypes.FORMAT,
         umls.FORMAT,
         rxnorm.FORMAT,
+        snomed.FORMAT,
     )
 }
