@@ -28,6 +28,9 @@ from kg.readers.source import Source
 _MEMORY = "450MB"
 """What DuckDB may hold before it writes to its scratch directory."""
 
+_THREADS = 2
+"""Each needs memory of its own, and the parsing of the files is the longer part."""
+
 BATCH = 100_000
 """Rows of one `Batch`."""
 
@@ -98,6 +101,7 @@ def scratch() -> Iterator[Workspace]:
         work = Workspace(Path(folder))
         try:
             work.run(f"SET memory_limit = '{_MEMORY}'")
+            work.run(f"SET threads = {_THREADS}")
             yield work
         finally:
             work.close()

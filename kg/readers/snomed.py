@@ -146,7 +146,10 @@ class _Reader:
                 yield from faults(frame, entry.name, ~broken & unclear, "active is neither 0 nor 1, or id is empty")
                 self.work.insert("rows", _typed(frame.filter(~broken & ~unclear), number, ids, texts))
         self.work.run("COMMIT")
-        self.work.run(f"""CREATE TABLE {kind} AS SELECT * EXCLUDE (time) FROM rows
+        if kind != "concepts" and len(self.found[kind]) < 2:  # then every component has one row, as specified
+            self.work.run(f"ALTER TABLE rows RENAME TO {kind}")
+            return
+        self.work.run(f"""CREATE TABLE {kind} AS SELECT * FROM rows
             QUALIFY row_number() OVER (PARTITION BY id ORDER BY time DESC, file, line) = 1""")  # noqa: S608
         self.work.run("DROP TABLE rows")
 
@@ -282,27 +285,33 @@ class _Reader:
             axioms = " OWL axioms are there, but not read:" if _matching(entries(self.path), _AXIOMS) else ""
             say(f"{self.source}: no inferred relationships in {self.path};{axioms} sct2_Relationship_Snapshot has them")
         yield from self._dangling("related", "relationships", ("sourceId", "destinationId"))
+        self._kinds()
+        self.work.run("""CREATE TABLE said AS
+            SELECT DISTINCT CASE WHEN turned THEN destinationId ELSE sourceId END AS s,
+                CASE WHEN turned THEN sourceId ELSE destinationId END AS o, related.typeId AS kind
+            FROM related JOIN kinds USING (typeId) WHERE sourceId <> destinationId""")
+        sql = f"""
+            SELECT '{PREFIX}:' || s AS subject, predicate, '{PREFIX}:' || o AS object,
+                s::VARCHAR AS subject_as_written, o::VARCHAR AS object_as_written, note
+            FROM said JOIN kinds ON typeId = kind SEMI JOIN known AS a ON a.id = s SEMI JOIN known AS b ON b.id = o
+            ORDER BY s, o, kind"""  # noqa: S608
+        for frame in self.work.batches(sql, BATCH):
+            yield Batch("facts", frame)
+
+    def _kinds(self) -> None:
+        """Say of each attribute that occurs what predicate it has, and its name for the note."""
         meanings = ", ".join(
             f"({attribute}, '{predicate.value}', {turned})"
             for attribute, (predicate, turned) in tables.ATTRIBUTES.items()
         )
-        sql = f"""
-            WITH said AS (
-                SELECT DISTINCT CASE WHEN turned THEN destinationId ELSE sourceId END AS s,
-                    CASE WHEN turned THEN sourceId ELSE destinationId END AS o,
-                    coalesce(predicate, '{Predicate.RELATED_TO.value}') AS predicate,
-                    CASE WHEN r.typeId = {tables.IS_A} THEN ''
-                        ELSE (CASE WHEN turned THEN 'inverse of ' ELSE '' END)
-                        || coalesce(n.term, f.bare, r.typeId::VARCHAR) END AS note
-                FROM related AS r
-                LEFT JOIN (VALUES {meanings}) AS m(attribute, predicate, turned) ON attribute = r.typeId
-                LEFT JOIN preferred AS n ON n.id = r.typeId LEFT JOIN full_names AS f ON f.id = r.typeId)
-            SELECT '{PREFIX}:' || s AS subject, predicate, '{PREFIX}:' || o AS object,
-                s::VARCHAR AS subject_as_written, o::VARCHAR AS object_as_written, note
-            FROM said SEMI JOIN known AS a ON a.id = s SEMI JOIN known AS b ON b.id = o
-            WHERE s <> o ORDER BY s, o, predicate, note"""  # noqa: S608
-        for frame in self.work.batches(sql, BATCH):
-            yield Batch("facts", frame)
+        self.work.run(f"""CREATE TABLE kinds AS
+            SELECT typeId, coalesce(predicate, '{Predicate.RELATED_TO.value}') AS predicate,
+                coalesce(turned, false) AS turned,
+                CASE WHEN typeId = {tables.IS_A} THEN '' ELSE (CASE WHEN turned THEN 'inverse of ' ELSE '' END)
+                    || coalesce(n.term, f.bare, typeId::VARCHAR) END AS note
+            FROM (SELECT DISTINCT typeId FROM related)
+            LEFT JOIN (VALUES {meanings}) AS m(attribute, predicate, turned) ON attribute = typeId
+            LEFT JOIN preferred AS n ON n.id = typeId LEFT JOIN full_names AS f ON f.id = typeId""")  # noqa: S608
 
 
 def _typed(frame: pl.DataFrame, number: int, ids: tuple[str, ...], texts: tuple[str, ...]) -> pl.DataFrame:
