@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kg.readers import bridge, hpoa, icd10cm, obo, phenotypes, rxnorm, series, snomed, umls
+from kg.readers import bridge, hpoa, icd10cm, obo, phenotypes, primekg, rxnorm, series, snomed, umls
 from kg.readers.source import Format
 
 FORMATS: dict[str, Format] = {
@@ -14,6 +14,7 @@ FORMATS: dict[str, Format] = {
         bridge.FORMAT,
         series.FORMAT,
         phenotypes.FORMAT,
+        primekg.FORMAT,
         umls.FORMAT,
         rxnorm.FORMAT,
         snomed.FORMAT,

@@ -221,17 +221,17 @@ def read_lines(source: Path | Entry) -> Iterator[tuple[int, str | Damaged]]:
                     rest = tail
                     continue
             whole, rest = rest + head, tail
-            for text in _decoded(whole):
+            for text in decoded(whole):
                 number += 1
                 yield number, text
         if skipping:
             yield number + 1, Damaged(f"line longer than {LONGEST_LINE >> 20} MiB")
         elif rest:
-            yield number + 1, next(_decoded(rest))
+            yield number + 1, next(decoded(rest))
 
 
-def _decoded(block: bytes) -> Iterator[str | Damaged]:
-    """Decode whole lines at once, and one by one only where a byte among them is no UTF-8."""
+def decoded(block: bytes) -> Iterator[str | Damaged]:
+    """Yield the lines of a block (no line end behind the last), decoded one by one only where a byte is no UTF-8."""
     try:
         text = block.decode("utf-8")
     except UnicodeDecodeError:
