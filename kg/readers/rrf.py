@@ -19,8 +19,9 @@ import polars as pl
 from ehr.errors import InputError
 from ehr.files import user_errors
 from ehr.tables import Workspace
-from kg.readers.blocks import Layout, read_frames
+from kg.readers.columnar import Layout
 from kg.readers.curies import normalise_prefix
+from kg.readers.frames import read_frames
 from kg.readers.lines import Entry
 from kg.readers.records import Batch, Reject
 from kg.readers.source import Source
@@ -66,13 +67,13 @@ UNMAPPED = frozenset({"MTH", "SRC", "CCS"})
 
 
 def rows(entry: Entry, *keep: str) -> Iterator[pl.DataFrame | Reject]:
-    """Read the wanted columns of a file that is known by its name; see `kg.readers.blocks.read_frames`.
+    """Read the wanted columns of a file that is known by its name; see `kg.readers.frames.read_frames`.
 
     Rejects carry the file's name, since one source has several: ``MRREL.RRF line 7``.
     """
     name = entry.name.upper()
     release = "an RxNorm release" if name.startswith("RXN") else "a UMLS release"
-    layout = Layout(f"{name} of {release}", keep, tuple(_COLUMNS[name].split()))
+    layout = Layout(keep, delimiter="|", quoted=False, columns=_COLUMNS[name].split(), what=f"{name} of {release}")
     for one in read_frames(entry, layout):
         yield Reject(f"{name} {one.record}", one.reason) if isinstance(one, Reject) else one
 

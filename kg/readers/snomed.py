@@ -25,7 +25,8 @@ from ehr.errors import InputError
 from ehr.progress import say
 from ehr.tables import Workspace
 from kg.readers import snomed_tables as tables
-from kg.readers.blocks import Layout, read_frames
+from kg.readers.columnar import Layout
+from kg.readers.frames import read_frames
 from kg.readers.lines import Entry, entries
 from kg.readers.records import REPLACED_BY, XREF, Batch, Header, Records, Reject
 from kg.readers.rrf import BATCH, faults, scratch
@@ -133,7 +134,7 @@ class _Reader:
         self.work.run(f"CREATE TABLE rows (id VARCHAR, live BOOLEAN, time INTEGER, line BIGINT, file SMALLINT{types})")
         self.work.run("BEGIN")
         wanted = ("id", "effectiveTime", "active", *ids, *texts)
-        layout = Layout("a Snapshot file of SNOMED CT (RF2)", wanted, delimiter="\t", ends=False, comment="#")
+        layout = Layout(wanted, delimiter="\t", quoted=False, comment="#", what="a Snapshot file of SNOMED CT (RF2)")
         for number, entry in enumerate(self.found[kind]):
             for frame in read_frames(entry, layout):
                 if isinstance(frame, Reject):

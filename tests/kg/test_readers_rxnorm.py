@@ -142,7 +142,7 @@ def test_files_that_cannot_be_used(release: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no RXNCONSO\.RRF.*expected the directory rrf of an RxNorm release"):
         FORMATS["rxnorm"].files(write(tmp_path / "empty", {}))
     write(release, {"RXNREL.RRF": "a|b|\n"})
-    with pytest.raises(InputError, match=r"RXNREL\.RRF: no row that can be read; line 1: 2 columns, expected 16"):
+    with pytest.raises(InputError, match=r"RXNREL\.RRF: no row that can be read; line 1: 3 columns, expected 16"):
         read(release)
     write(release, {"RXNREL.RRF": gzip.compress(b"x" * 9000)[:30]})
     with pytest.raises(InputError, match="truncated gzip"):

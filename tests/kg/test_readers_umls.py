@@ -262,7 +262,7 @@ def test_bad_rows_cost_only_themselves(meta: Path) -> None:
     assert found.synonyms(f"UMLS:{FEVER}") == set()
     assert found.concept(f"UMLS:{NOSE}")["name"] == "Nose"
     assert {(r, str(why)[:28]) for r, why in found.rejects} == {
-        ("MRCONSO.RRF line 2", "3 columns, expected 18"),
+        ("MRCONSO.RRF line 2", "4 columns, expected 18"),
         ("MRCONSO.RRF line 3", "not UTF-8"),
         ("MRCONSO.RRF line 14", "no concept id in column 1, e"),
         ("MRCONSO.RRF line 15", "a concept's name is empty"),
