@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
-from kg.readers import bridge, hpoa, icd10cm, obo, phenotypes, primekg, rxnorm, series, snomed, umls
+from kg.readers import (
+    bridge,
+    ccs,
+    ccsr,
+    gems,
+    hpoa,
+    icd9cm,
+    icd10cm,
+    icd10cm_order,
+    loinc,
+    loinc2hpo,
+    mimic_icd,
+    names,
+    obo,
+    phenotypes,
+    primekg,
+    rxnorm,
+    series,
+    snomed,
+    umls,
+)
 from kg.readers.source import Format
 
 FORMATS: dict[str, Format] = {
@@ -11,6 +31,15 @@ FORMATS: dict[str, Format] = {
         obo.FORMAT,
         hpoa.FORMAT,
         icd10cm.FORMAT,
+        icd10cm_order.FORMAT,
+        icd9cm.FORMAT,
+        mimic_icd.FORMAT,
+        ccs.FORMAT,
+        ccsr.FORMAT,
+        gems.FORMAT,
+        loinc.FORMAT,
+        loinc2hpo.FORMAT,
+        names.FORMAT,
         bridge.FORMAT,
         series.FORMAT,
         phenotypes.FORMAT,
