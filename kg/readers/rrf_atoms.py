@@ -11,7 +11,7 @@ atom by the same precedence, and a cross-reference of the others.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -35,7 +35,13 @@ _CLOSE = ("ATC", "MTHSPL")
 _MOST_SOURCES = 5000
 """Different values of SAB in one file; the Metathesaurus has about two hundred."""
 
+_MOST_KINDS = 20_000
+"""Different pairs of term type and source; the Metathesaurus has about a thousand."""
+
 _LAST = 0xFFFF
+_SUPPRESSION_BIT = 4 + 16 + 34
+"""Of a rank: below it stand language, TS, STT and ISPREF (a bit each), place (16 bits) and line (34)."""
+
 _SUPPRESSED = {"N": 0, "E": 1, "Y": 2, "O": 3}
 
 
@@ -76,7 +82,7 @@ class Atoms:
     """Gathers the names of one release.
 
     Args:
-        work: where; tables ``best``, ``seen`` and ``atoms`` are left for others.
+        work: where; the tables ``best`` (concepts that are kept) and ``seen`` (all) are left for others.
         choice: which atoms are read.
         prefix: of the concepts' ids.
         pattern: of the concepts' ids as written.
@@ -106,10 +112,10 @@ class Atoms:
         self._name = ""
         work.run("CREATE TABLE seen (cui VARCHAR)")
         work.run("CREATE TABLE atoms_of (aui VARCHAR, cui VARCHAR)")
-        work.run(
-            "CREATE TABLE atoms (cui VARCHAR, sab VARCHAR, tty VARCHAR, code VARCHAR, str VARCHAR, "
-            "naming BOOLEAN, obsolete BOOLEAN, rank UBIGINT, coderank UBIGINT)"
-        )
+        work.run("CREATE TABLE atoms (cui VARCHAR, str VARCHAR, kind SMALLINT, rank UBIGINT)")
+        work.run("CREATE TABLE codes (cui VARCHAR, sab SMALLINT, code VARCHAR, rank UBIGINT)")
+        self._kinds: dict[tuple[str, str], int] = {}
+        self._sabs: dict[str, int] = {}
 
     def stage(self, entry: Entry) -> Iterator[Batch | Reject]:
         """Read the file of names.
@@ -131,15 +137,23 @@ class Atoms:
             frame = frame.filter(named & (pl.col("STR") != ""))
             self._note(frame)
             self._work.insert("seen", frame.select(cui="CUI").unique(maintain_order=True))
-            self._work.insert("atoms", self._ranked(frame))
+            kept = self._ranked(frame)
+            self._work.insert("atoms", self._names(kept))
+            self._work.insert("codes", self._coded(kept))
             if self._by_atom:
                 self._work.insert("atoms_of", frame.filter(pl.col("AUI") != "").select(aui="AUI", cui="CUI"))
         self._work.run("COMMIT")
         self._check(entry)
-        self._work.run("CREATE TABLE best AS SELECT cui, min(rank) AS rank FROM atoms WHERE naming GROUP BY cui")
-        self._work.run("CREATE TABLE seen2 AS SELECT DISTINCT cui FROM seen")
-        self._work.run("DROP TABLE seen")
-        self._work.run("ALTER TABLE seen2 RENAME TO seen")
+        for step in (
+            "CREATE TABLE names AS SELECT cui, str, min(rank) AS rank, arg_min(kind, rank) AS kind FROM atoms "
+            "GROUP BY cui, str",
+            "DROP TABLE atoms",
+            "CREATE TABLE best AS SELECT cui, min(rank) AS rank FROM names GROUP BY cui",
+            "CREATE TABLE once AS SELECT DISTINCT cui FROM seen",
+            "DROP TABLE seen",
+            "ALTER TABLE once RENAME TO seen",
+        ):
+            self._work.run(step)
 
     def _note(self, frame: pl.DataFrame) -> None:
         """Remember the levels and languages of the sources."""
@@ -152,7 +166,7 @@ class Atoms:
             vocabulary.languages.update(languages)
 
     def _ranked(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Keep the wanted atoms, with the number by which the first among some is found."""
+        """Keep the wanted atoms, with the numbers by which the first of a concept or of a code is found."""
         choice = self._choice
         naming = pl.lit(True) if not choice.names else pl.col("SAB").is_in(sorted(choice.names))
         coding = pl.lit(True) if not choice.codes else pl.col("SAB").is_in(sorted(choice.codes))
@@ -169,19 +183,34 @@ class Atoms:
         for column, value in (("LAT", "ENG"), ("TS", "P"), ("STT", "PF"), ("ISPREF", "Y")):
             rank = rank * 2 + (pl.col(column).str.to_uppercase() != value).cast(pl.UInt64)
         line = pl.col("line").cast(pl.UInt64)
-        code = pl.col("CODE").str.strip_chars()
-        usable = ~code.str.contains(r"^(?:NOCODE|MTHU\d+|.*\s.*|)$") & ~pl.col("SAB").is_in([*UNMAPPED, choice.own])
-        return frame.select(
-            cui="CUI",
-            sab="SAB",
-            tty="TTY",
-            code=pl.when(usable & coding).then(code).otherwise(pl.lit("")),
-            str="STR",
+        return frame.with_columns(
             naming=naming,
-            obsolete=pl.col("SUPPRESS") == "O",
+            coding=coding,
             rank=(rank * (_LAST + 1) + place) * 2**34 + line,
             coderank=(suppressed * (_LAST + 1) + place) * 2**34 + line,
         )
+
+    def _names(self, frame: pl.DataFrame) -> pl.DataFrame:
+        frame = frame.filter("naming")
+        pairs = frame.select("TTY", "SAB").unique(maintain_order=True)
+        kinds = [self._kinds.setdefault((tty, sab), len(self._kinds)) for tty, sab in pairs.rows()]
+        if len(self._kinds) > _MOST_KINDS:
+            raise InputError(f"more than {_MOST_KINDS} term types", where=self._name, remedy="is it damaged?")
+        numbered = frame.join(pairs.with_columns(kind=pl.Series(kinds, dtype=pl.Int16)), on=("TTY", "SAB"))
+        return numbered.select("kind", "rank", cui="CUI", str="STR")
+
+    def _coded(self, frame: pl.DataFrame) -> pl.DataFrame:
+        code = pl.col("CODE").str.strip_chars()
+        usable = ~code.str.contains(r"^(?:NOCODE|MTHU\d+|.*\s.*|)$")
+        frame = frame.filter(pl.col("coding") & usable & ~pl.col("SAB").is_in([*UNMAPPED, self._choice.own]))
+        sabs = frame.select("SAB").unique(maintain_order=True)
+        numbers = [self._sabs.setdefault(sab, len(self._sabs)) for (sab,) in sabs.rows()]
+        numbered = frame.join(sabs.with_columns(sab=pl.Series(numbers, dtype=pl.Int16)), on="SAB")
+        return numbered.select("sab", cui="CUI", code=code, rank="coderank")
+
+    def kinds_of(self, term_types: Collection[str]) -> list[int]:
+        """Give the numbers that column ``kind`` of the table ``names`` has for some term types."""
+        return [number for (tty, _), number in self._kinds.items() if tty in term_types]
 
     def _check(self, entry: Entry) -> None:
         if not self.vocabularies:
@@ -190,7 +219,7 @@ class Atoms:
         shown = ", ".join(heapq.nsmallest(40, self.vocabularies))
         if missing:
             raise InputError(f"no rows of SAB {missing[0]!r}", where=str(entry), remedy=f"it has {shown}")
-        if not self._work.frame("SELECT 1 FROM atoms WHERE naming LIMIT 1").height:
+        if not self._work.frame("SELECT 1 FROM atoms LIMIT 1").height:
             languages = {one for v in self.vocabularies.values() for one in v.languages}
             raise InputError(
                 "no row is left by language, source, restriction level and suppression",
@@ -202,46 +231,57 @@ class Atoms:
         """Yield the concepts.
 
         Takes the tables ``categories`` (``cui``, ``category``) and ``definitions`` (``cui``, ``text``); ``category``
-        is that of concepts without one. A concept is deprecated where all its atoms are obsolete.
+        is that of concepts without one. A concept is deprecated where its best name is obsolete: then all are.
         """
+        obsolete = _SUPPRESSED["O"] << _SUPPRESSION_BIT
+        # One join a step: of several at once none can be put on disk.
+        self._work.run(f"""CREATE TABLE named AS SELECT cui, str, n.rank >= {obsolete} AS gone
+            FROM names AS n JOIN best USING (cui, rank)""")  # noqa: S608
+        self._work.run(
+            "CREATE TABLE sorted AS SELECT named.*, c.category FROM named LEFT JOIN categories AS c USING (cui)"
+        )
         sql = f"""
-            SELECT '{self._prefix}:' || b.cui AS id, coalesce(c.category, '{category.value}') AS category,
-                a.str AS name, coalesce(d.text, '') AS definition, g.gone AS deprecated
-            FROM best AS b JOIN atoms AS a ON a.rank = b.rank AND a.cui = b.cui
-            JOIN (SELECT cui, bool_and(obsolete) AS gone FROM atoms WHERE naming GROUP BY cui) AS g ON g.cui = b.cui
-            LEFT JOIN categories AS c ON c.cui = b.cui LEFT JOIN definitions AS d ON d.cui = b.cui ORDER BY b.cui"""  # noqa: S608
+            SELECT '{self._prefix}:' || s.cui AS id, coalesce(s.category, '{category.value}') AS category,
+                s.str AS name, coalesce(d.text, '') AS definition, s.gone AS deprecated
+            FROM sorted AS s LEFT JOIN definitions AS d USING (cui) ORDER BY s.cui"""  # noqa: S608
         for frame in self._work.batches(sql, BATCH):
             yield Batch("concepts", frame)
+        for table in ("named", "sorted", "definitions", "categories"):
+            self._work.run(f"DROP TABLE {table}")
 
     def synonyms(self) -> Iterator[Batch]:
         """Yield the other names, each once a concept; ``kind`` is its best atom's term type and source (``PT/MSH``)."""
+        kinds = pl.Series([f"{tty}/{sab}" for tty, sab in self._kinds], dtype=pl.String)
         sql = f"""
-            SELECT '{self._prefix}:' || a.cui AS concept, a.str AS text, 'exact' AS scope, a.tty || '/' || a.sab AS kind
-            FROM atoms AS a
-            JOIN (SELECT cui, str, min(rank) AS rank FROM atoms WHERE naming GROUP BY cui, str) AS f
-                ON f.rank = a.rank AND f.cui = a.cui
-            JOIN best AS b ON b.cui = a.cui JOIN atoms AS n ON n.rank = b.rank AND n.cui = b.cui
-            WHERE a.str <> n.str ORDER BY a.cui, a.rank"""  # noqa: S608
+            SELECT '{self._prefix}:' || cui AS concept, str AS text, kind
+            FROM names ANTI JOIN best USING (cui, rank) ORDER BY cui, rank"""  # noqa: S608
         for frame in self._work.batches(sql, BATCH):
-            yield Batch("synonyms", frame)
+            yield Batch("synonyms", frame.with_columns(scope=pl.lit("exact"), kind=kinds.gather(frame["kind"])))
+        self._work.run("DROP TABLE names")
 
     def codes(self) -> Iterator[Batch]:
         """Yield the source vocabularies' codes as mappings."""
         prefixes = pl.DataFrame(
-            {"sab": list(self.vocabularies), "prefix": [prefix_of(sab) for sab in self.vocabularies]},
-            schema={"sab": pl.String, "prefix": pl.String},
+            [(number, prefix_of(sab), sab in _CLOSE) for sab, number in self._sabs.items()],
+            schema={"sab": pl.Int16, "prefix": pl.String, "close": pl.Boolean},
+            orient="row",
         )
-        self._work.run("CREATE TABLE prefixes (sab VARCHAR, prefix VARCHAR)")
+        self._work.run("CREATE TABLE prefixes (sab SMALLINT, prefix VARCHAR, close BOOLEAN)")
         self._work.insert("prefixes", prefixes)
-        close = ", ".join(f"'{sab}'" for sab in _CLOSE)
+        for step in (
+            "CREATE TABLE one AS SELECT sab, code, cui, min(rank) AS rank FROM codes GROUP BY ALL",
+            "DROP TABLE codes",
+            "CREATE TABLE top AS SELECT sab, code, min(rank) AS rank FROM one GROUP BY ALL",
+            "CREATE TABLE coded AS SELECT sab, code, cui, one.rank = top.rank AS first "
+            "FROM one JOIN top USING (sab, code)",
+        ):
+            self._work.run(step)
         sql = f"""
-            WITH each AS (SELECT sab, code, cui, min(coderank) AS rank FROM atoms WHERE code <> '' GROUP BY ALL),
-                top AS (SELECT sab, code, min(rank) AS rank FROM each GROUP BY ALL)
             SELECT '{self._prefix}:' || cui AS subject,
-                CASE WHEN each.rank <> top.rank THEN '{XREF}' WHEN sab IN ({close}) THEN '{CLOSE_MATCH}'
-                    ELSE '{EXACT_MATCH}' END AS predicate,
+                CASE WHEN NOT first THEN '{XREF}' WHEN close THEN '{CLOSE_MATCH}' ELSE '{EXACT_MATCH}' END AS predicate,
                 CASE WHEN starts_with(code, prefix || ':') THEN code ELSE prefix || ':' || code END AS object
-            FROM each JOIN top USING (sab, code) JOIN prefixes USING (sab) SEMI JOIN best USING (cui)
-            ORDER BY cui, sab, code"""  # noqa: S608
+            FROM coded JOIN prefixes USING (sab) SEMI JOIN best USING (cui) ORDER BY cui, prefix, code"""  # noqa: S608
         for frame in self._work.batches(sql, BATCH):
             yield Batch("mappings", frame)
+        for table in ("one", "top", "coded"):
+            self._work.run(f"DROP TABLE {table}")

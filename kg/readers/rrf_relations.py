@@ -227,6 +227,7 @@ class Relations:
         of concepts that were filtered out, are passed over.
         """
         self._fold()
+        self._work.run("CREATE TABLE half AS SELECT * FROM pairs SEMI JOIN best ON s = cui")
         dangling = f"""
             SELECT '{self._name} line ' || line AS record, replace('concept ' || min(e), 'concept @', 'atom ')
                 || ' is not in {names}' AS reason
@@ -234,10 +235,11 @@ class Relations:
             ANTI JOIN seen ON e = cui GROUP BY line ORDER BY line"""  # noqa: S608
         for frame in self._work.batches(dangling, BATCH):
             yield Batch("rejects", frame)
+        self._work.run("DROP TABLE pairs")
         facts = f"""
             SELECT '{self._prefix}:' || s AS subject, predicate, '{self._prefix}:' || o AS object, negated,
                 s AS subject_as_written, o AS object_as_written, 'SAB ' || sab || '; ' || name AS note
-            FROM pairs JOIN rules USING (rule) SEMI JOIN best AS a ON s = a.cui SEMI JOIN best AS b ON o = b.cui
+            FROM half JOIN rules USING (rule) SEMI JOIN best ON o = cui
             ORDER BY s, o, name, sab"""  # noqa: S608
         for frame in self._work.batches(facts, BATCH):
             yield Batch("facts", frame)

@@ -102,14 +102,13 @@ class _Reader:
         places = {("", tty): place for place, tty in enumerate(TERM_TYPES)}
         atoms = Atoms(self.work, self.choice, "RXNORM", r"\d{1,9}", places, by_atom=True)
         yield from atoms.stage(conso)
-        yield from self._categories(category)
+        yield from self._categories(atoms, category)
         self.work.run("CREATE TABLE definitions (cui VARCHAR, text VARCHAR)")
         yield from atoms.concepts(category or Category.DRUG)
         yield from atoms.synonyms()
         yield from atoms.codes()
         yield from self._national_codes()
         yield from self._former()
-        self.work.run("DROP TABLE atoms")
         relations = find(self.path, "RXNREL.RRF")
         if relations is not None:
             gathered = Relations(self.work, Rules(self.relations), "RXNORM", by_atom=True)
@@ -128,7 +127,7 @@ class _Reader:
                     return str(current["SVER"][0])
         return ""
 
-    def _categories(self, category: Category | None) -> Iterator[Reject]:
+    def _categories(self, atoms: Atoms, category: Category | None) -> Iterator[Reject]:
         self.work.run("CREATE TABLE types (cui VARCHAR, device BOOLEAN)")
         entry = find(self.path, "RXNSTY.RRF") if category is None else None
         for frame in rows(entry, "CUI", "TUI") if entry is not None else ():
@@ -136,11 +135,12 @@ class _Reader:
                 yield frame
                 continue
             self.work.insert("types", frame.select(cui="CUI", device=pl.col("TUI") == _DEVICE))
-        forms = ", ".join(f"'{tty}'" for tty in _FORMS) if category is None else "''"
-        self.work.run(f"""CREATE TABLE categories AS
-            SELECT cui, '{Category.OTHER.value}' AS category FROM atoms WHERE naming AND tty IN ({forms}) GROUP BY cui
+        forms = ", ".join(str(kind) for kind in atoms.kinds_of(_FORMS)) if category is None else ""
+        self.work.run(f"""CREATE TABLE categories AS SELECT cui, min(category) AS category FROM (
+            SELECT cui, '{Category.OTHER.value}' AS category FROM names WHERE kind IN ({forms or "NULL"})
             UNION ALL
-            (SELECT cui, '{Category.DEVICE.value}' FROM types GROUP BY cui HAVING bool_and(device))""")  # noqa: S608
+            (SELECT cui, '{Category.DEVICE.value}' FROM types GROUP BY cui HAVING bool_and(device))
+            ) GROUP BY cui""")  # noqa: S608
 
     def _national_codes(self) -> Iterator[Reject | Batch]:
         """Yield the National Drug Codes of clinical and branded drugs."""

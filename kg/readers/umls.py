@@ -149,7 +149,6 @@ class _Reader:
         yield from atoms.synonyms()
         yield from atoms.codes()
         yield from self._former()
-        self.work.run("DROP TABLE atoms")
         relations = find(self.path, "MRREL.RRF")
         if relations is not None:
             gathered = Relations(self.work, self._rules(), "UMLS")
