@@ -18,7 +18,10 @@ from kg.readers import (
     obo,
     phenotypes,
     primekg,
+    rxnorm,
     series,
+    snomed,
+    umls,
 )
 from kg.readers.source import Format
 
@@ -41,5 +44,8 @@ FORMATS: dict[str, Format] = {
         series.FORMAT,
         phenotypes.FORMAT,
         primekg.FORMAT,
+        umls.FORMAT,
+        rxnorm.FORMAT,
+        snomed.FORMAT,
     )
 }
