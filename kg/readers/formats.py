@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kg.readers import bridge, hpoa, icd10cm, obo, phenotypes, primekg, series
+from kg.readers import bridge, hetionet, hpoa, icd10cm, obo, phenotypes, primekg, series
 from kg.readers.source import Format
 
 FORMATS: dict[str, Format] = {
@@ -15,5 +15,6 @@ FORMATS: dict[str, Format] = {
         series.FORMAT,
         phenotypes.FORMAT,
         primekg.FORMAT,
+        hetionet.FORMAT,
     )
 }
