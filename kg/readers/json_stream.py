@@ -51,6 +51,19 @@ def read_items(source: Path | Entry, arrays: Collection[str]) -> Iterator[tuple[
             reader.expect(",", "a comma or the end of the object")
 
 
+def whole_characters(value: JsonValue, written: str) -> JsonValue:
+    r"""Put a question mark for each half of a character pair (``\ud800``), which no UTF-8 text may hold."""
+    if "\\u" not in written:
+        return value
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        mended: JsonValue = json.loads(text.encode("utf-8", "replace"))
+        return mended
+    return value
+
+
 class _Reader:
     """Text of a document as it comes, with a place in it."""
 
@@ -108,8 +121,8 @@ class _Reader:
                 raise self.error(f"{what} cannot be read (nested too deep, or a number too long)") from error
             if end == len(self._text) and self._more():
                 continue  # a number may go on in the next block
+            value = whole_characters(found, self._text[self._at : end])
             self._at = end
-            value: JsonValue = found
             return value
 
     def items(self, name: str) -> Iterator[JsonValue]:

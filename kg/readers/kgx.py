@@ -25,7 +25,7 @@ from kg.readers.biolink import Meaning, category_among, meaning_of
 from kg.readers.columnar import Chunk, Layout, read_chunks
 from kg.readers.curies import is_citation, is_curie, normalise
 from kg.readers.graph_columns import Kind, Kinds, Nodes, Numbers, coded, distinct, facts, joined
-from kg.readers.json_stream import read_items
+from kg.readers.json_stream import read_items, whole_characters
 from kg.readers.kgx_evidence import FREQUENCIES, LEVELS, QUALIFIERS, SOURCES, flags, notes, text_of, weights
 from kg.readers.lines import Damaged, Entry, entries, find, need, read_lines
 from kg.readers.records import EXACT_MATCH, XREF, Batch, Header, Record, Records, Reject
@@ -184,7 +184,7 @@ def _json_chunks(entry: Entry, layout: Layout) -> Iterator[Chunk | Reject]:
         if not text.strip():
             continue
         try:
-            item = json.loads(text)
+            item = whole_characters(json.loads(text), text)
         except (ValueError, RecursionError) as error:
             yield Reject(f"line {number}", f"no valid JSON ({type(error).__name__})")
             continue
