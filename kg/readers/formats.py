@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kg.readers import bridge, hetionet, hpoa, icd10cm, kgx, obo, phenotypes, primekg, series
+from kg.readers import bridge, hetionet, hpoa, icd10cm, kgx, obo, optimuskg, phenotypes, primekg, series
 from kg.readers.source import Format
 
 FORMATS: dict[str, Format] = {
@@ -17,5 +17,6 @@ FORMATS: dict[str, Format] = {
         primekg.FORMAT,
         hetionet.FORMAT,
         kgx.FORMAT,
+        optimuskg.FORMAT,
     )
 }
