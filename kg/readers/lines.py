@@ -64,6 +64,14 @@ class Damaged:
     reason: str
 
 
+@dataclass(slots=True)
+class Fallback:
+    """An older encoding for the lines of a file that are not UTF-8 (``cp1252``); ``lines`` counts them."""
+
+    encoding: str
+    lines: int = 0
+
+
 def is_zip(path: Path) -> bool:
     """Say whether a file is a zip archive, whatever its name."""
     with user_errors(path), path.open("rb") as raw:
@@ -214,10 +222,14 @@ def _is_bzip2(head: bytes) -> bool:
     return head[:3] == _BZIP2_MAGIC and head[4:10] in (b"\x31\x41\x59\x26\x53\x59", b"\x17\x72\x45\x38\x50\x90")
 
 
-def read_lines(source: Path | Entry) -> Iterator[tuple[int, str | Damaged]]:
+def read_lines(source: Path | Entry, *, fallback: Fallback | None = None) -> Iterator[tuple[int, str | Damaged]]:
     r"""Yield (number from 1, text without its line end); `Damaged` where the line is not UTF-8 or too long.
 
     A byte order mark is dropped; ``\r\n`` counts as one line end.
+
+    Args:
+        source: the file.
+        fallback: what the lines that are not UTF-8 are read as, for files of a time before it.
 
     Raises:
         InputError: see `open_binary`.
@@ -241,28 +253,39 @@ def read_lines(source: Path | Entry) -> Iterator[tuple[int, str | Damaged]]:
                     rest = tail
                     continue
             whole, rest = rest + head, tail
-            for text in decoded(whole):
+            for text in decoded(whole, fallback):
                 number += 1
                 yield number, text
         if skipping:
             yield number + 1, Damaged(f"line longer than {LONGEST_LINE >> 20} MiB")
         elif rest:
-            yield number + 1, next(decoded(rest))
+            yield number + 1, next(decoded(rest, fallback))
 
 
-def decoded(block: bytes) -> Iterator[str | Damaged]:
+def decoded(block: bytes, fallback: Fallback | None = None) -> Iterator[str | Damaged]:
     """Yield the lines of a block (no line end behind the last), decoded one by one only where a byte is no UTF-8."""
     try:
         text = block.decode("utf-8")
     except UnicodeDecodeError:
         for line in block.split(b"\n"):
-            try:
-                yield line.decode("utf-8").rstrip("\r")
-            except UnicodeDecodeError:
-                yield Damaged("not UTF-8")
+            yield _decoded_line(line, fallback)
         return
     if "\r" in text:
         for one in text.split("\n"):
             yield one.rstrip("\r")
     else:
         yield from text.split("\n")
+
+
+def _decoded_line(line: bytes, fallback: Fallback | None) -> str | Damaged:
+    try:
+        return line.decode("utf-8").rstrip("\r")
+    except UnicodeDecodeError:
+        if fallback is None:
+            return Damaged("not UTF-8")
+    try:
+        text = line.decode(fallback.encoding).rstrip("\r")
+    except UnicodeDecodeError:
+        return Damaged(f"neither UTF-8 nor {fallback.encoding}")
+    fallback.lines += 1
+    return text
