@@ -60,7 +60,7 @@ class Layout:
         coded: those of few different values: they come dictionary-encoded.
         delimiter, quoted, aliases, comment, what: see `kg.readers.tabular.read_table`.
         columns: names, for tables without a header line.
-        block: bytes that are read at once; smaller ones take less memory and somewhat more time.
+        block: bytes that are read at once, 0 for `BLOCK`; smaller ones take less memory and somewhat more time.
     """
 
     needed: Sequence[str]
@@ -72,7 +72,7 @@ class Layout:
     comment: str = ""
     what: str = ""
     columns: Sequence[str] = ()
-    block: int = BLOCK
+    block: int = 0
 
 
 def read_chunks(source: Path | Entry, layout: Layout) -> Iterator[Chunk | Reject]:
@@ -84,7 +84,7 @@ def read_chunks(source: Path | Entry, layout: Layout) -> Iterator[Chunk | Reject
         InputError: where the file cannot be read, is empty, or lacks a needed column.
     """
     with open_binary(source) as file, ThreadPoolExecutor(1) as worker:
-        pieces = _pieces(file, layout.quoted, layout.block)
+        pieces = _pieces(file, layout.quoted, layout.block or BLOCK)
         names, pieces = _header(pieces, source, layout)
         parser = _Parser(layout, names)
 
