@@ -230,12 +230,12 @@ def _list(value: object) -> list[object]:
 
 
 def _read_all(sources: Sequence[Source], folder: Path, *, keep_going: bool) -> tuple[list[Collected], dict[str, str]]:
-    """Read the sources in order; gives what each said, and why some could not be read."""
-    collected: list[Collected] = []
+    """Read the sources, those last that need the others; gives what each said, and why some could not be read."""
+    read: dict[int, Collected] = {}
     failed: dict[str, str] = {}
-    for rank, source in enumerate(sources):
+    for rank, source in sorted(enumerate(sources), key=lambda pair: FORMATS[pair[1].format].derived):
         format_ = FORMATS[source.format]
-        context = Context(_children(collected)) if format_.derived else Context()
+        context = Context(_children([*read.values()])) if format_.derived else Context()
         collector = Collector(source.name, rank, folder)
         try:
             with bar(f"reading {source.name}") as advance:
@@ -252,10 +252,10 @@ def _read_all(sources: Sequence[Source], folder: Path, *, keep_going: bool) -> t
             failed[source.name] = str(error)
             say(f"left out {source.name}: {error}")
             continue
-        collected.append(collector.finish())
-    if not collected:
+        read[rank] = collector.finish()
+    if not read:
         raise InputError("no source could be read", where=next(iter(failed)), remedy=next(iter(failed.values())))
-    return collected, failed
+    return [one for _, one in sorted(read.items())], failed
 
 
 def _children(collected: Sequence[Collected]) -> dict[str, list[str]]:
