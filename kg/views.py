@@ -43,7 +43,7 @@ def bundle_views(bundles: Mapping[str, Bundle], *, memory: str = "600MB") -> Ite
                 connection.execute(f"CREATE SCHEMA {name}")
                 for table, schema in TABLES.items():
                     files = bundle.files(table)
-                    rows = f"SELECT * FROM read_parquet({quoted(files)})" if files else _nothing(schema)
+                    rows = f"SELECT * FROM read_parquet({quoted(files)})" if files else empty_table(schema)
                     connection.execute(f"CREATE VIEW {name}.{table} AS {rows}")
             yield connection
     except duckdb.Error as error:
@@ -54,7 +54,8 @@ def bundle_views(bundles: Mapping[str, Bundle], *, memory: str = "600MB") -> Ite
         raise InputError("a table cannot be read", where=places, remedy="build it again with `kg build`") from error
 
 
-def _nothing(schema: Schema) -> str:
+def empty_table(schema: Schema) -> str:
+    """Give a query for a table without rows."""
     columns = ", ".join(f'NULL::{_type(kind)} AS "{name}"' for name, kind in schema.items())
     return f"SELECT {columns} WHERE false"
 

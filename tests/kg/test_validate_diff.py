@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +9,12 @@ import polars as pl
 import pytest
 
 from kg.build import build
-from kg.diff import diff
+from kg.bundle import Bundle
+from kg.diff import diff, summarise
+from kg.types import statement_id
 from kg.validate import validate
+from kg.vocabulary import Predicate
+from tests.kg.tables import write_tables
 from tests.kg.tiny_sources import BRIDGE, HPOA, OBO, build_tiny
 
 
@@ -93,7 +98,9 @@ def test_what_changed_between_two_versions(tmp_path: Path) -> None:
     found = diff(path, tmp_path / "new")
     kinds = {(c.table, c.kind, c.id): c for c in found.changes}
     assert kinds["concepts", "added", "HP:0000999"].after == "New one"
-    assert kinds["concepts", "obsoleted", "HP:0000006"].after == "obsolete, replaced by HP:0000005"
+    assert (
+        kinds["concepts", "obsoleted", "HP:0000006"].after == "obsolete, replaced by HP:0000005 (Mode of inheritance)"
+    )
     assert "Ache" in kinds["concepts", "changed", "HP:0012531"].after
     changed = [c for c in found.changes if (c.table, c.kind) == ("statements", "changed")]
     assert any("weight: 0.7" in c.before and "weight: 0.9" in c.after for c in changed)
@@ -105,4 +112,118 @@ def test_what_changed_between_two_versions(tmp_path: Path) -> None:
     back = diff(tmp_path / "new", path)
     assert len([c for c in back.changes if c.kind == "removed"]) == len([c for c in found.changes if c.kind == "added"])
     assert [row["id"] for row in found.rows()] == [c.id for c in found.changes]
-    assert sum(int(row["count"]) for row in found.summary()) == len(found.changes)
+    assert sum(int(row["count"]) for row in found.summary()) == found.total == len(found.changes)
+
+
+def test_merged_and_split_concepts_and_former_ids(tmp_path: Path) -> None:
+    """An id that became another's equivalent is merged, the other way round split, a former id of another obsolete."""
+    disease = {"category": "biolink:Disease"}
+    old = [
+        {"id": "DOID:1", "name": "one", **disease},
+        {"id": "MONDO:1", "name": "One", **disease},
+        {"id": "DOID:2", "name": "two", "equivalents": ["MONDO:2"], **disease},
+        {"id": "DOID:3", "name": "three", **disease},
+        {"id": "DOID:4", "name": "four", **disease},
+        {"id": "DOID:5", "name": "five", "xrefs": ["A:1", "A:2"], **disease},
+    ]
+    new = [
+        {"id": "MONDO:1", "name": "One", "equivalents": ["DOID:1"], **disease},
+        {"id": "DOID:2", "name": "two", **disease},
+        {"id": "MONDO:2", "name": "Two", **disease},
+        {"id": "DOID:5", "name": "five", "xrefs": ["A:2", "A:3"], **disease},
+    ]
+    former = [{"subject": "DOID:3", "predicate": "IAO:0100001", "object": "DOID:5"}]
+    write_tables(tmp_path / "old", {"concepts": old}, hash_="old")
+    write_tables(tmp_path / "new", {"concepts": new, "mappings": former}, hash_="new")
+    found = {(c.kind, c.id): (c.before, c.after) for c in diff(tmp_path / "old", tmp_path / "new").changes}
+    assert found["merged", "DOID:1"] == ("one", "one with MONDO:1 (One)")
+    assert found["split", "MONDO:2"] == ("one with DOID:2 (two)", "Two")
+    assert found["obsoleted", "DOID:3"] == ("three", "obsolete, replaced by DOID:5 (five)")
+    assert found["removed", "DOID:4"] == ("four", "")
+    assert found["changed", "DOID:5"] == ("xrefs: A:1", "xrefs: A:3")
+    assert found["changed", "MONDO:1"] == ("equivalents: ", "equivalents: DOID:1")
+    assert len(found) == 7
+    back = {(c.kind, c.id) for c in diff(tmp_path / "new", tmp_path / "old").changes}
+    assert {("split", "DOID:1"), ("merged", "MONDO:2"), ("added", "DOID:3")} <= back
+
+
+def test_evidence_alone_changes_a_statement_but_a_version_does_not(tmp_path: Path) -> None:
+    def write(name: str, notes: list[str], version: str) -> Path:
+        id_ = statement_id("A:1", Predicate.TREATS, "A:2", False)
+        triple = {"subject": "A:1", "predicate": "biolink:treats", "object": "A:2"}
+        evidence = [
+            {"id": f"{id_}.{n}", "statement": id_, "note": note, "version": version, **triple}
+            for n, note in enumerate(notes, 1)
+        ]
+        write_tables(tmp_path / name, {"statements": [{"id": id_, **triple}], "evidence": evidence}, hash_=name)
+        return tmp_path / name
+
+    old = write("old", ["a"], "1")
+    assert diff(old, write("version", ["a"], "2")).same
+    (change,) = diff(old, write("note", ["b"], "1")).changes
+    assert change.after == "A:1 biolink:treats A:2 (other evidence)"
+    more = diff(old, write("more", ["a", "a"], "1")).changes
+    assert [c.table for c in more] == ["evidence", "statements"]
+    assert more[1].after == "A:1 biolink:treats A:2 (evidence: 2)"
+
+
+def test_a_limit_cuts_the_list_and_not_the_numbers(tmp_path: Path) -> None:
+    sources, path, _ = build_tiny(tmp_path)
+    build(sources[:1], tmp_path / "new")
+    whole = diff(path, tmp_path / "new")
+    for limit in (0, 1, 7, 1000):
+        found = diff(path, tmp_path / "new", limit=limit)
+        assert found.changes == whole.changes[:limit]
+        assert found.counts == whole.counts
+        assert not found.same
+    old, new = Bundle.open(path), Bundle.open(tmp_path / "new")
+    assert summarise(old, new) == whole.summary()
+    assert summarise(old, Bundle(new.path, {"sources": new.manifest["sources"]})) == whole.summary()
+    assert summarise(old, old) == []
+
+
+DOID = Path(__file__).parents[2] / "../shared/data/doid"
+
+
+def terms_of(text: str) -> dict[str, list[str]]:
+    """Give the lines of each term of an OBO file, read without the reader."""
+    parts = [part.splitlines() for part in text.split("[Term]\n")[1:]]
+    return {part[0].removeprefix("id: "): part for part in parts}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DOID.is_dir(), reason="the releases of the Disease Ontology are not here")
+def test_what_the_disease_ontology_gave_up(tmp_path: Path) -> None:
+    """A release against itself before its obsolete terms were given up and its former ids became others."""
+    text = gzip.decompress((DOID / "doid-2016-09-01.obo.gz").read_bytes()).decode()
+    terms = terms_of(text)
+    former = {line.split()[1]: i for i, part in terms.items() for line in part if line.startswith("alt_id: ")}
+    former = {old: new for old, new in former.items() if old.startswith("DOID:") and old not in terms}
+    obsolete = {i for i, part in terms.items() if "is_obsolete: true" in part and i.startswith("DOID:")}
+    stubs = "".join(f"\n[Term]\nid: {old}\nname: once {old}\n" for old in former)
+    lines = (line for line in text.splitlines() if not line.startswith(("is_obsolete:", "alt_id:")))
+    (tmp_path / "before.obo").write_text("\n".join(lines) + "\n" + stubs, encoding="utf-8")
+    build([f"obo:{tmp_path / 'before.obo'}?prefix=DOID&name=doid"], tmp_path / "before")
+    build([f"obo:{DOID / 'doid-2016-09-01.obo.gz'}?prefix=DOID&name=doid"], tmp_path / "after")
+    found = diff(tmp_path / "before", tmp_path / "after")
+    told = {c.id: c.after for c in found.changes if (c.table, c.kind) == ("concepts", "obsoleted")}
+    assert len(former) > 1000
+    assert len(obsolete) > 2000
+    assert told.keys() == former.keys() | obsolete
+    for identifier, successor in former.items():
+        assert told[identifier].startswith(f"obsolete, replaced by {successor} (")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DOID.is_dir(), reason="the releases of the Disease Ontology are not here")
+def test_ten_years_of_the_disease_ontology(tmp_path: Path) -> None:
+    ids: dict[str, set[str]] = {}
+    for name, file in (("old", "doid-2016-09-01.obo.gz"), ("new", "doid-2026-07-31-rebuilt.obo.gz")):
+        build([f"obo:{DOID / file}?prefix=DOID&name=doid"], tmp_path / name)
+        terms = terms_of(gzip.decompress((DOID / file).read_bytes()).decode())
+        ids[name] = {one for one in terms if one.startswith("DOID:")}
+    found = [c for c in diff(tmp_path / "old", tmp_path / "new").changes if c.table == "concepts"]
+    told = {kind: {c.id for c in found if c.kind == kind and c.id.startswith("DOID:")} for kind in ("added", "removed")}
+    assert told["added"] == ids["new"] - ids["old"]
+    assert told["removed"] == ids["old"] - ids["new"]
+    assert sum(c.before.endswith("(obsolete)") for c in found if c.kind == "removed") > 2000
