@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from kg.readers import bridge, hpoa, icd10cm, obo, phenotypes, series
+from kg.readers import bridge, hpoa, icd10cm, obo, obographs, owl, phenotypes, series, skos, sssom
 from kg.readers.source import Format
 
 FORMATS: dict[str, Format] = {
     one.name: one
     for one in (
         obo.FORMAT,
+        obographs.FORMAT,
+        owl.FORMAT,
+        skos.FORMAT,
+        sssom.FORMAT,
         hpoa.FORMAT,
         icd10cm.FORMAT,
         bridge.FORMAT,

@@ -15,7 +15,7 @@ from ehr.errors import InputError
 from kg.readers import obo_syntax as syntax
 from kg.readers.curies import normalise
 from kg.readers.lines import read_lines
-from kg.readers.records import EXACT_MATCH, Header, Mapping, Record, Records, Reject
+from kg.readers.records import EXACT_MATCH, Header, Record, Records, Reject
 from kg.readers.relations import is_match, mapping_predicate
 from kg.readers.source import Format
 from kg.readers.terms import EQUIVALENT, Term, TermWriter, release
@@ -125,7 +125,7 @@ class _Reader:
         term.add_former(syntax.identifier(value))
 
     def _consider(self, term: Term, value: str) -> None:
-        term.mappings.append(Mapping(term.id, "oboInOwl:consider", normalise(syntax.identifier(value))))
+        term.add_consider(syntax.identifier(value))
 
     def _xref(self, term: Term, value: str) -> None:
         if " " not in value and "\\" not in value and len(value) > 1 and value.isprintable():  # nothing but the id

@@ -41,6 +41,15 @@ class Term:
     mappings: list[Mapping] = field(default_factory=list)
     relations: dict[tuple[Predicate, str, str], tuple[str, bool]] = field(default_factory=dict)
 
+    @property
+    def bare(self) -> bool:
+        """Say whether nothing makes this a concept: it is only declared, as imported terms are.
+
+        Or it is a former id that the OWL of OBO ontologies keeps as a class, where OBO has an ``alt_id`` of its
+        successor; then all that it says are its mappings.
+        """
+        return not (self.name or self.definition or self.synonyms or self.relations)
+
     def add_name(self, text: str) -> None:
         """Take the term's name; the first one stays."""
         self.name = self.name or " ".join(text.split())
@@ -73,6 +82,10 @@ class Term:
         target = normalise(written)
         self.replaced_by = self.replaced_by or target
         self.mappings.append(Mapping(self.id, REPLACED_BY, target))
+
+    def add_consider(self, written: str) -> None:
+        """Take an id that may be used in place of this obsolete term's."""
+        self.mappings.append(Mapping(self.id, "oboInOwl:consider", normalise(written)))
 
     def add_former(self, written: str) -> None:
         """Take a former id of this term."""
