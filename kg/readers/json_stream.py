@@ -96,8 +96,8 @@ class JsonStream:
                 raise self._error(self._at, "a value that nests too deep") from error
             except ValueError as error:  # a number of thousands of digits
                 raise self._error(self._at, "a number that is too long") from error
-            # A number that ends where the buffer does may go on behind it.
-            if end < len(self._text) or self._text[end - 1] in '"]}' or not self._fill():
+            # A number that ends where the buffer does may go on behind it, after an `e+` too.
+            if self._text[end - 1] in '"]}' or end < len(self._text) - _MARGIN or not self._fill():
                 self._at = end
                 return cast(Json, found)
 

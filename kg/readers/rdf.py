@@ -99,7 +99,7 @@ class Names:
             found = f"{self.prefix}:{iri.removeprefix(self.namespace)}"
             return found if is_curie(found) else ""
         found = normalise(iri)
-        if is_curie(found):
+        if is_curie(found) and not found.startswith("urn:"):
             return found
         if "://" not in iri and not iri.startswith("urn:"):
             return ""
