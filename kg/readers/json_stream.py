@@ -141,11 +141,13 @@ class JsonStream:
             more = self._characters.decode(block, final=not block)
         except UnicodeError as error:
             raise self._error(len(self._text), "soon after it bytes that are no UTF-8") from error
-        self._ended = not block
+        if not block:  # nothing moves, so that positions still hold
+            self._ended = True
+            return False
         self._line += self._text.count("\n", 0, self._at)
         self._passed += self._at
         self._text, self._at = self._text[self._at :] + more, 0
-        return not self._ended or bool(more)
+        return True
 
     def _error(self, position: int, why: str) -> InputError:
         line = self._line + self._text.count("\n", 0, position)
