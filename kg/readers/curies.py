@@ -119,6 +119,11 @@ def normalise(identifier: str) -> str:
     >>> normalise("Orphanet:2590"), normalise("http://purl.obolibrary.org/obo/HP_0001945")
     ('ORPHA:2590', 'HP:0001945')
     """
+    prefix, colon, local = identifier.partition(":")
+    if local and "/" not in local and " " not in identifier and identifier.isprintable():  # nearly every one
+        name, plain = _prefix(prefix)
+        if plain:
+            return f"{name}:{local}"
     text = identifier.strip()
     if "://" in text or text.startswith("urn:"):
         return _contract(text)
@@ -127,6 +132,13 @@ def normalise(identifier: str) -> str:
         return text
     prefix = normalise_prefix(prefix)
     return f"{prefix}:{dotted(local) if prefix == 'ICD10CM' else local.strip()}"
+
+
+@lru_cache(maxsize=4096)
+def _prefix(written: str) -> tuple[str, bool]:
+    """Give a prefix's spelling, and whether ids with it are left as they are."""
+    prefix = normalise_prefix(written)
+    return prefix, prefix not in ("ICD10CM", "URN", "")
 
 
 def _contract(iri: str) -> str:
@@ -168,10 +180,10 @@ def is_citation(identifier: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _prefix(written: str) -> tuple[str, bool]:
+def _naming(written: str) -> tuple[str, bool]:
     """Give a prefix's spelling, and whether ids with it are left as they are and name concepts."""
-    prefix = normalise_prefix(written)
-    return prefix, prefix not in _CITATION_PREFIXES and prefix not in ("ICD10CM", "URN", "")
+    prefix, plain = _prefix(written)
+    return prefix, plain and prefix not in _CITATION_PREFIXES
 
 
 def cross_reference(written: str) -> tuple[str, bool]:
@@ -182,7 +194,7 @@ def cross_reference(written: str) -> tuple[str, bool]:
     """
     prefix, _, local = written.partition(":")
     if local and "/" not in local and " " not in written and written.isprintable():  # nearly every one
-        name, plain = _prefix(prefix)
+        name, plain = _naming(prefix)
         if plain:
             return f"{name}:{local}", True
     target = normalise(written)

@@ -220,29 +220,27 @@ def read_lines(source: Path | Entry) -> Iterator[tuple[int, str | Damaged]]:
                 if not newline:  # all of it still belonged to the long line
                     rest = tail
                     continue
-            whole, rest = rest + head, tail
-            for text in _decoded(whole):
-                number += 1
-                yield number, text
+            found, rest = _decoded(rest + head), tail
+            yield from enumerate(found, number + 1)
+            number += len(found)
         if skipping:
             yield number + 1, Damaged(f"line longer than {LONGEST_LINE >> 20} MiB")
         elif rest:
-            yield number + 1, next(_decoded(rest))
+            yield number + 1, _decoded(rest)[0]
 
 
-def _decoded(block: bytes) -> Iterator[str | Damaged]:
+def _decoded(block: bytes) -> list[str | Damaged]:
     """Decode whole lines at once, and one by one only where a byte among them is no UTF-8."""
     try:
         text = block.decode("utf-8")
     except UnicodeDecodeError:
-        for line in block.split(b"\n"):
-            try:
-                yield line.decode("utf-8").rstrip("\r")
-            except UnicodeDecodeError:
-                yield Damaged("not UTF-8")
-        return
-    if "\r" in text:
-        for one in text.split("\n"):
-            yield one.rstrip("\r")
-    else:
-        yield from text.split("\n")
+        return [_line(line) for line in block.split(b"\n")]
+    lines = text.split("\n")
+    return [one.rstrip("\r") for one in lines] if "\r" in text else [*lines]
+
+
+def _line(line: bytes) -> str | Damaged:
+    try:
+        return line.decode("utf-8").rstrip("\r")
+    except UnicodeDecodeError:
+        return Damaged("not UTF-8")

@@ -32,6 +32,7 @@ class _Reader:
     def __init__(self, writer: TermWriter) -> None:
         self.writer = writer
         self.kinds: dict[str, str] = {}
+        self._scopes: dict[str, tuple[str, str]] = {}
         self.terms = 0
         self._handlers: dict[str, Callable[[Term, str], None]] = {
             "name": self._name,
@@ -51,7 +52,7 @@ class _Reader:
         }
         for tag, scope in _OLD_SYNONYMS.items():
             self._handlers[tag] = self._old_synonym(scope)
-        self.tags = frozenset(("id", *self._handlers, *_HEADER))
+        self.tags = frozenset((*self._handlers, *_HEADER))
 
     def header(self, stanza: syntax.Stanza) -> Header:
         """Read version, licence and the names of synonym types."""
@@ -77,9 +78,8 @@ class _Reader:
 
     def term(self, stanza: syntax.Stanza) -> list[Record]:
         """Give a term's records, its bad lines first as rejects."""
-        term = Term()
         records: list[Record] = [Reject(f"line {line}", reason) for line, reason in stanza.bad]
-        self._identify(term, stanza, records)
+        term = self._identify(stanza, records)
         if not term.id:
             records.append(Reject(f"line {stanza.line}", "term without an id"))
             return records
@@ -93,12 +93,11 @@ class _Reader:
                 except syntax.OboSyntaxError as error:
                     records.append(Reject(f"line {line}", f"{tag}: {error}"))
         self.terms += 1
-        return records + self.writer.records(term)
+        return records + self.writer.records(term) if records else self.writer.records(term)
 
-    def _identify(self, term: Term, stanza: syntax.Stanza, rejects: list[Record]) -> None:
-        for line, tag, value in stanza.clauses:
-            if tag != "id":
-                continue
+    def _identify(self, stanza: syntax.Stanza, rejects: list[Record]) -> Term:
+        term = Term()
+        for line, value in stanza.ids:
             try:
                 written = syntax.identifier(value)
             except syntax.OboSyntaxError as error:
@@ -108,9 +107,10 @@ class _Reader:
                 rejects.append(Reject(f"line {line}", "second id in one term"))
                 continue
             term.written, term.id = written, normalise(written)
+        return term
 
     def _name(self, term: Term, value: str) -> None:
-        term.add_name(syntax.free_text(value))
+        term.add_name(syntax.free_text(value) if "}" in value or "\\" in value else value)
 
     def _definition(self, term: Term, value: str) -> None:
         term.add_definition(syntax.quoted(value)[0])
@@ -158,16 +158,23 @@ class _Reader:
 
     def _synonym(self, term: Term, value: str) -> None:
         text, rest = syntax.quoted(value)
-        if rest == "EXACT []":  # nearly every one
-            term.add_synonym(text, "exact")
-            return
-        words = rest.split("[", 1)[0].split()
+        head = rest.partition("[")[0]
+        found = self._scopes.get(head)
+        if found is None:
+            found = self._scopes[head] = self._scope(head)
+        term.add_synonym(text, *found)
+
+    def _scope(self, head: str) -> tuple[str, str]:
+        """Read scope and type of a synonym, which stand before its citations."""
+        words = head.split()
         scope, kind = "related", ""  # the specification's default where no scope is written
         if words and words[0] in _SCOPES:
             scope = words.pop(0).lower()
         if words and not words[0].startswith("{"):
             kind = self.kinds.get(words[0], words[0])
-        term.add_synonym(text, scope, kind)
+        if len(self._scopes) > 1000:
+            self._scopes.clear()
+        return scope, kind
 
     def _old_synonym(self, scope: str) -> Callable[[Term, str], None]:
         def take(term: Term, value: str) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 
 from kg.readers.lines import Damaged
 
@@ -26,12 +27,20 @@ class OboSyntaxError(ValueError):
 
 @dataclass(slots=True)
 class Stanza:
-    """A header (``kind`` empty) or a frame such as ``[Term]``, with the lines of it that could not be read."""
+    """A header (``kind`` empty) or a frame such as ``[Term]``.
+
+    Attributes:
+        line: number of the line that it begins on.
+        ids: line and value of its ``id`` clauses; one is expected.
+        clauses: the others.
+        bad: lines that could not be read, with the reason.
+    """
 
     line: int
     kind: str
-    clauses: list[Clause]
-    bad: list[tuple[int, str]]
+    ids: list[tuple[int, str]] = field(default_factory=list)
+    clauses: list[Clause] = field(default_factory=list)
+    bad: list[tuple[int, str]] = field(default_factory=list)
 
 
 def unescape(text: str) -> str:
@@ -60,7 +69,8 @@ def quoted(value: str) -> tuple[str, str]:
         end = value.find('"', end + 1)
     if end < 0:
         raise OboSyntaxError("double quote does not close")
-    return unescape(value[1:end]), value[end + 1 :].strip()
+    text = value[1:end]
+    return unescape(text) if "\\" in text else text, value[end + 1 :].strip()
 
 
 def _escaped(value: str, position: int) -> bool:
@@ -77,15 +87,15 @@ def identifier(value: str) -> str:
     Raises:
         OboSyntaxError: where there is none.
     """
-    if "\\" not in value:
+    if "\\" in value:
+        match = re.match(r"(?:\\.|[^\s\\]|\\$)+", value)
+        found = unescape(match[0]) if match is not None else ""
+    else:
         words = value.split(None, 1)
         found = words[0] if words else ""
-    else:
-        match = re.match(r"(?:\\.|[^\s\\]|\\$)+", value)
-        found = match[0] if match is not None else ""
     if found in ("", "!", "{"):
         raise OboSyntaxError("expected an id")
-    return unescape(found)
+    return found
 
 
 def _modifiers_at(value: str) -> int:
@@ -126,22 +136,22 @@ def _continued(text: str) -> bool:
     return text.endswith("\\") and _escaped(text, len(text))
 
 
-def _join(lines: Iterator[tuple[int, str | Damaged]], text: str) -> tuple[str, tuple[int, str | Damaged] | None]:
+def _join(lines: Iterator[tuple[int, str | Damaged]], text: str) -> tuple[str, list[tuple[int, str | Damaged]]]:
     """Join a line that a backslash ends with the next ones, but only where these are no clause or stanza of their own.
 
     Returns:
-        the whole line, and the next one where that has been taken already.
+        the whole line, and the next one where that has been taken as well.
     """
     parts = [text]
     for following in lines:
         more = following[1]
         if not isinstance(more, str) or not more or _TAG.match(more) or more.startswith("["):
-            return "".join(parts), following
+            return "".join(parts), [following]
         parts[-1] = parts[-1][:-1]
         parts.append(more.lstrip())
         if not _continued(more):
             break
-    return "".join(parts), None
+    return "".join(parts), []
 
 
 def read_stanzas(source: Iterable[tuple[int, str | Damaged]], wanted: Container[str]) -> Iterator[Stanza]:
@@ -151,41 +161,47 @@ def read_stanzas(source: Iterable[tuple[int, str | Damaged]], wanted: Container[
         source: numbers and lines of the file.
         wanted: tags whose clauses are given; others are only checked.
     """
-    stanza = Stanza(1, "", [], [])
-    lines = iter(source)
-    ahead: tuple[int, str | Damaged] | None = None
+    stanza = Stanza(1, "")
+    rest = iter(source)
+    lines = rest
+    joined = 0
     while True:
-        item = ahead or next(lines, None)
-        if item is None:
-            break
-        ahead = None
-        number, text = item
-        if not text:
-            continue
-        if isinstance(text, Damaged):
-            stanza.bad.append((number, text.reason))
-            continue
-        if text[-1] == "\\" and _continued(text):
-            text, ahead = _join(lines, text)
-        tag, colon, value = text.partition(": ")
-        if colon and tag in wanted:  # nearly every line: no pattern needed
-            stanza.clauses.append((number, tag, value.strip()))
-            continue
-        stripped = text.strip()
-        if not stripped or stripped.startswith("!"):
-            continue
-        if stripped.startswith("["):
-            yield stanza
-            kind = stripped[1:].split("]")[0].strip()
-            stanza = Stanza(number, kind, [], [])
-            if "]" not in stripped:
-                stanza.bad.append((number, "stanza name does not close with ]"))
-            continue
-        if clause := _clause(number, stripped):
-            if clause[1] in wanted:
+        for number, text in lines:
+            if not text:
+                continue
+            if isinstance(text, Damaged):
+                stanza.bad.append((number, text.reason))
+                continue
+            if text[-1] == "\\" and number != joined and _continued(text):
+                whole, ahead = _join(rest, text)
+                # Goes on with the whole line and with the one behind it, which has been taken already.
+                joined, lines = number, chain([(number, whole), *ahead], rest)
+                break
+            tag, colon, value = text.partition(": ")
+            if colon and tag in wanted:  # nearly every line: no pattern needed
+                stanza.clauses.append((number, tag, value.strip()))
+                continue
+            if tag == "id" and colon:
+                stanza.ids.append((number, value.strip()))
+                continue
+            stripped = text.strip()
+            if not stripped or stripped.startswith("!"):
+                continue
+            if stripped.startswith("["):
+                yield stanza
+                stanza = Stanza(number, stripped[1:].split("]")[0].strip())
+                if "]" not in stripped:
+                    stanza.bad.append((number, "stanza name does not close with ]"))
+                continue
+            clause = _clause(number, stripped)
+            if clause is None:
+                stanza.bad.append((number, "expected `tag: value`"))
+            elif clause[1] == "id":
+                stanza.ids.append((number, clause[2]))
+            elif clause[1] in wanted:
                 stanza.clauses.append(clause)
         else:
-            stanza.bad.append((number, "expected `tag: value`"))
+            break
     yield stanza
 
 

@@ -22,7 +22,7 @@ from kg.readers.rdf import DC, DCTERMS, OBO, OIO, SKOS, Names
 from kg.readers.records import EXACT_MATCH, Fact, Header, Mapping, Record, Records, Reject
 from kg.readers.relations import is_match, mapping_predicate, relation, relation_name
 from kg.readers.source import Format
-from kg.readers.terms import EQUIVALENT, Term, TermWriter, release
+from kg.readers.terms import EQUIVALENT, LOGICAL, Term, TermWriter, release
 from kg.types import Statement
 from kg.vocabulary import Category, Predicate
 
@@ -232,7 +232,8 @@ class _Reader:
             predicate, name = relation(pred)
             if predicate is Predicate.RELATED_TO and (short := survey.properties.get(pred, ("", ""))[1]):
                 predicate, name = relation(short)
-        yield self.writer.fact(Statement(subject, predicate, target), sub, obj, name, logical=logical)
+        note = "; ".join(one for one in (name, LOGICAL if logical else "") if one)
+        yield self.writer.fact(Statement(subject, predicate, target), sub, obj, note)
 
     def _equivalent(self, element: Object) -> Iterator[Mapping]:
         listed = element.get("nodeIds")

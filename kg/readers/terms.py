@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
 from kg.readers.curies import category_of, cross_reference, is_curie, normalise
+from kg.readers.quick import quick
 from kg.readers.records import EXACT_MATCH, REPLACED_BY, XREF, Fact, Mapping, Record
 from kg.readers.relations import relation
 from kg.types import Concept, Evidence, Statement, Synonym
@@ -17,10 +17,12 @@ EQUIVALENT = "MONDO:equivalentTo"
 LOGICAL = "logical definition"
 """Note of a statement that follows from a logical definition (genus and differentia) and is not asserted beside it."""
 
+_concept, _statement, _evidence, _fact = quick(Concept), quick(Statement), quick(Evidence), quick(Fact)
+_synonym, _mapping = quick(Synonym), quick(Mapping)
+
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
-@dataclass(slots=True)
 class Term:
     """What the clauses, triples or members of one term add up to.
 
@@ -30,16 +32,28 @@ class Term:
             from the logical definition.
     """
 
-    id: str = ""
-    written: str = ""
-    name: str = ""
-    definition: str = ""
-    obsolete: bool = False
-    replaced_by: str | None = None
-    synonyms: list[Synonym] = field(default_factory=list)
-    xrefs: list[str] = field(default_factory=list)
-    mappings: list[Mapping] = field(default_factory=list)
-    relations: dict[tuple[Predicate, str, str], tuple[str, bool]] = field(default_factory=dict)
+    __slots__ = (
+        "definition",
+        "id",
+        "mappings",
+        "name",
+        "obsolete",
+        "relations",
+        "replaced_by",
+        "synonyms",
+        "written",
+        "xrefs",
+    )
+
+    def __init__(self, id: str = "", written: str = "") -> None:
+        self.id, self.written = id, written
+        self.name = self.definition = ""
+        self.obsolete = False
+        self.replaced_by: str | None = None
+        self.synonyms: list[Synonym] = []
+        self.xrefs: list[str] = []
+        self.mappings: list[Mapping] = []
+        self.relations: dict[tuple[Predicate, str, str], tuple[str, bool]] = {}
 
     @property
     def bare(self) -> bool:
@@ -62,34 +76,34 @@ class Term:
         """Take another name; one without any letter is none."""
         text = " ".join(text.split())
         if text:
-            self.synonyms.append(Synonym(text, scope, kind))
+            self.synonyms.append(_synonym(text, scope, kind))
 
     def add_xref(self, written: str, exact: bool = False) -> None:
         """Take a cross-reference; an exact match where the file says that both mean the same."""
         target, names_concept = cross_reference(written)
         self.xrefs.append(target)
         if names_concept:
-            self.mappings.append(Mapping(self.id, EXACT_MATCH if exact else XREF, target))
+            self.mappings.append(_mapping(self.id, EXACT_MATCH if exact else XREF, target))
 
     def add_match(self, predicate: str, written: str) -> None:
         """Take a mapping of a given predicate; what is no id maps to nothing."""
         target = normalise(written)
         if is_curie(target) and target != self.id:
-            self.mappings.append(Mapping(self.id, predicate, target))
+            self.mappings.append(_mapping(self.id, predicate, target))
 
     def add_successor(self, written: str) -> None:
         """Take the id that replaced this term's; the first one counts as the successor."""
         target = normalise(written)
         self.replaced_by = self.replaced_by or target
-        self.mappings.append(Mapping(self.id, REPLACED_BY, target))
+        self.mappings.append(_mapping(self.id, REPLACED_BY, target))
 
     def add_consider(self, written: str) -> None:
         """Take an id that may be used in place of this obsolete term's."""
-        self.mappings.append(Mapping(self.id, "oboInOwl:consider", normalise(written)))
+        self.mappings.append(_mapping(self.id, "oboInOwl:consider", normalise(written)))
 
     def add_former(self, written: str) -> None:
         """Take a former id of this term."""
-        self.mappings.append(Mapping(normalise(written), REPLACED_BY, self.id))
+        self.mappings.append(_mapping(normalise(written), REPLACED_BY, self.id))
 
     def add_parent(self, written: str, target: str = "", *, logical: bool = False) -> None:
         """Take a parent: as written, and its id where that is known."""
@@ -118,32 +132,28 @@ class TermWriter:
 
     def records(self, term: Term) -> list[Record]:
         """Give the concept, its mappings and what it states."""
-        concept = Concept(
-            term.id,
-            self.category or category_of(term.id),
+        identifier, xrefs = term.id, term.xrefs
+        concept = _concept(
+            identifier,
+            self.category or category_of(identifier),
             term.name,
             self.source,
             tuple(term.synonyms),
             term.definition,
-            tuple(dict.fromkeys(term.xrefs)),
+            tuple(dict.fromkeys(xrefs)) if len(xrefs) > 1 else tuple(xrefs),
             term.obsolete,
             term.replaced_by,
         )
-        return [concept, *term.mappings, *self.facts(term)]
+        records: list[Record] = [concept, *term.mappings]
+        for (predicate, target, name), (written, logical) in term.relations.items():
+            note = name if not logical else f"{name}; {LOGICAL}" if name else LOGICAL
+            records.append(self.fact(_statement(identifier, predicate, target), term.written, written, note))
+        return records
 
-    def facts(self, term: Term) -> list[Fact]:
-        """Give what a term states."""
-        return [
-            self.fact(Statement(term.id, predicate, target), term.written, written, name, logical=logical)
-            for (predicate, target, name), (written, logical) in term.relations.items()
-        ]
-
-    def fact(self, statement: Statement, subject: str, object_: str, name: str, *, logical: bool = False) -> Fact:
+    def fact(self, statement: Statement, subject: str, object_: str, note: str) -> Fact:
         """Give one statement with its evidence: the ends as written, the relation's name where it needs one."""
-        note = name if not logical else f"{name}; {LOGICAL}" if name else LOGICAL
-        identifier = statement.id
-        evidence = Evidence(identifier, self.source, self.version, (), 1.0, subject, object_, "", None, note)
-        return Fact(statement, evidence)
+        evidence = _evidence(statement.id, self.source, self.version, (), 1.0, subject, object_, "", None, note)
+        return _fact(statement, evidence)
 
 
 def release(version: str) -> str:
