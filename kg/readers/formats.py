@@ -18,12 +18,16 @@ from kg.readers import (
     mimic_icd,
     names,
     obo,
+    obographs,
     optimuskg,
+    owl,
     phenotypes,
     primekg,
     rxnorm,
     series,
+    skos,
     snomed,
+    sssom,
     umls,
 )
 from kg.readers.source import Format
@@ -32,6 +36,10 @@ FORMATS: dict[str, Format] = {
     one.name: one
     for one in (
         obo.FORMAT,
+        obographs.FORMAT,
+        owl.FORMAT,
+        skos.FORMAT,
+        sssom.FORMAT,
         hpoa.FORMAT,
         icd10cm.FORMAT,
         icd10cm_order.FORMAT,
