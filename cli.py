@@ -123,21 +123,39 @@ def kg_build(
     store: Annotated[
         list[str] | None, typer.Option("--store", metavar="URL", help="Stores to load; `none` loads none.")
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Fail on a source that is not there.")] = False,
+    config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="A whole recipe: kg.toml.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="Where fetched sources of the catalogue lie.")
+    ] = None,
+    cohort: Annotated[
+        Path | None, typer.Option("--cohort", metavar="DIR", help="Report how much of this cohort's codes is covered.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail on a source that is not there and on a record that cannot be read.")
+    ] = False,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="Report a broken source and go on.")] = False,
     how: OutputFormat = Format.TABLE,
     quiet: Quiet = False,
 ) -> None:
     """Read ontologies into the bundle and load it into stores.
 
-    Example: kg build --source hpo --source obo:doid.obo?prefix=DOID --store neo4j://127.0.0.1:7687
+    Example: kg build --source hpo --source 'obo:doid.obo?prefix=DOID' --store neo4j://127.0.0.1:7687
     """
-    from kg.load import build_and_load
+    from kg.load import build_from
 
-    default = [os.environ.get("CLINRAGEN_STORE") or f"ladybug:{bundle / 'graph.lbug'}"]
-    urls = [] if store == ["none"] else store or default
-    report = build_and_load(source or None, bundle, urls, strict=strict, keep_going=keep_going)
-    emit(report.rows(), how, title=f"loaded into {bundle}")
+    default = os.environ.get("CLINRAGEN_STORE") or f"ladybug:{bundle / 'graph.lbug'}"
+    report = build_from(
+        config,
+        source or [],
+        bundle,
+        store or [],
+        default_store=default,
+        strict=strict,
+        keep_going=keep_going,
+        data=data,
+        cohort=cohort,
+    )
+    emit(report.summary(), how, title=f"{bundle}")
 
 
 @kg_app.command("stats")

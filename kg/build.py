@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import duckdb
 import polars as pl
 
 from ehr.errors import InputError
-from ehr.files import JsonValue, fingerprint, read_json, sha256_file
+from ehr.files import JsonValue, as_input_error, fingerprint, read_json, sha256_file, user_errors
 from ehr.progress import bar, say
-from kg.bundle import FORMAT, MANIFEST, build_lock, finish_commit, intact, write_bundle
+from kg.bundle import FORMAT, MANIFEST, Bundle, build_lock, building, commit, finish_commit, intact
+from kg.cliques import MergeSettings
 from kg.collect import Collected, Collector
+from kg.digests import Digests
 from kg.merge import Merged, merge
+from kg.quality import REPORTS, quality_rows, write_quality
 from kg.readers.formats import FORMATS
 from kg.readers.source import Context, Source
 from kg.sources import Plan, plan
 from kg.vocabulary import Predicate
 
 _STEP = 2_000
+_MEMORY = ".digests.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,7 @@ class BuildReport:
         predicates: statements by (source, predicate); a statement of two sources counts for each.
         totals: rows by table.
         dangling: ids that statements name and no source declares; they stand in the graph as minimal concepts.
+        checks: what the quality report says in short (see `kg.quality.quality_rows`).
         seconds: how long it took.
     """
 
@@ -64,10 +73,21 @@ class BuildReport:
     predicates: dict[tuple[str, str], int]
     totals: dict[str, int]
     dangling: tuple[str, ...]
+    checks: tuple[dict[str, str | int], ...]
     seconds: float
 
+    def summary(self) -> list[dict[str, str | int]]:
+        """Give the short table of the command line: a row a source, then what the quality report found."""
+        rows: list[dict[str, str | int]] = []
+        for source in self.sources:
+            said = ", ".join(f"{count:,} {what}" for what, count in source.counts.items() if count)
+            name = " ".join(filter(None, ("source", source.name, source.version)))
+            told = said if source.status == "loaded" else f"{source.status}: {source.reason}"
+            rows.append({"check": name, "count": source.counts.get("concepts", 0), "example": told})
+        return [*rows, *self.checks]
+
     def rows(self) -> list[dict[str, str | int]]:
-        """Give the table that the command line prints: what was loaded, by source and category or predicate."""
+        """Give what was loaded, by source and category or predicate."""
         rows: list[dict[str, str | int]] = []
         for source in self.sources:
             if source.status != "loaded":
@@ -85,39 +105,87 @@ class BuildReport:
 
 
 def build(
-    sources: Sequence[str] | None, bundle: Path, *, strict: bool = False, keep_going: bool = False
+    sources: Sequence[str] | None,
+    bundle: Path,
+    *,
+    strict: bool = False,
+    keep_going: bool = False,
+    data: Path | None = None,
+    settings: MergeSettings | None = None,
+    cohort: Path | None = None,
 ) -> BuildReport:
     """Build the bundle, or find that it is already what the sources give.
 
     Args:
-        sources: built-in names and ``FORMAT:PATH[?prefix=…&category=…&name=…]``; None is the whole built-in recipe.
+        sources: known names and ``FORMAT:PATH[?prefix=…&category=…&name=…]``; None is the whole built-in recipe.
         bundle: directory to build in; files in it that are not the bundle's stay.
-        strict: a built-in source that is not installed is an error instead of being skipped.
+        strict: a known source that is not there, or any record that cannot be read, is an error.
         keep_going: a source that cannot be read is left out and reported instead of ending the build.
+        data: directory where known sources that no package carries are looked for.
+        settings: how ids of several vocabularies are merged.
+        cohort: directory of a cohort whose codes the quality report compares with the graph.
 
     Raises:
         InputError: for an unknown source, a file that is missing or broken, a place that cannot be written to,
-            another build running there.
+            another build running there; with ``strict`` for a rejected record.
     """
     started = time.monotonic()
-    bundle = Path(bundle)
-    planned = plan(sources, strict=strict)
-    digests = {source.name: sha256_file(source.path) for source in planned.sources}
-    print_ = _fingerprint(planned, digests)
+    bundle, settings = Path(bundle), settings or MergeSettings()
+    planned = plan(sources, strict=strict, data=data)
     with build_lock(bundle):
         finish_commit(bundle)
-        manifest = _unchanged(bundle, print_, keep_going=keep_going)
+        digest = Digests(bundle / _MEMORY)
+        digests = {source.name: digest.of_source(source) for source in planned.sources}
+        print_ = _fingerprint(planned, digests, settings, strict=strict)
+        manifest = _unchanged(bundle, print_, digest, keep_going=keep_going)
         if manifest is not None:
+            digest.keep()
             say(f"{bundle}: already built from these sources, nothing to do")
+            if cohort is not None:
+                write_quality(bundle, manifest, cohort)
             return _report(bundle, manifest, unchanged=True, started=started)
-        collected, failed = _read_all(planned.sources, keep_going=keep_going)
-        with bar("merging", 2) as advance:
-            merged = merge(list(collected.values()))
-            advance()
-            content = _describe(planned, digests, collected, failed, merged) | {"fingerprint": print_}
-            written = write_bundle(bundle, merged.tables, content)
-            advance()
+        with building(bundle) as folder, _disk_errors(bundle):
+            parts, tables = folder / "parts", folder / "tables"
+            parts.mkdir()
+            tables.mkdir()
+            collected, failed = _read_all(planned.sources, parts, keep_going=keep_going)
+            if strict:
+                _refuse_rejects(collected)
+            facts = sum(one.counts["facts"] for one in collected)
+            with bar("merging", facts) as advance:
+                merged = merge(collected, tables, workplace=folder, settings=settings, advance=advance)
+            content = _describe(planned, digests, collected, failed, merged, tables)
+            checks = quality_rows(write_quality(tables, content, cohort))
+            content |= {"fingerprint": print_, "merge": settings.as_json(), "joined": merged.cliques, "checks": checks}
+            written = commit(bundle, tables, content, extra=REPORTS)
+        say(f"{bundle / 'report.html'}: what to look at before trusting this graph")
+        digest.keep()
     return _report(bundle, written, unchanged=False, started=started)
+
+
+@contextmanager
+def _disk_errors(bundle: Path) -> Iterator[None]:
+    """Say in one line that a disk is full, whichever library met it."""
+    try:
+        with user_errors(bundle):
+            yield
+    except (duckdb.Error, pl.exceptions.PolarsError) as error:
+        for number in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+            if os.strerror(number) in str(error):
+                raise as_input_error(OSError(number, ""), bundle) or error from error
+        raise
+
+
+def _refuse_rejects(collected: Sequence[Collected]) -> None:
+    """Raise for the first record that could not be read."""
+    for one in collected:
+        if one.counts["rejects"]:
+            first = one.scan("rejects").head(1).collect().row(0, named=True)
+            raise InputError(
+                f"{first['reason']} ({one.counts['rejects']} such records)",
+                where=f"source {one.source}, {first['record']}",
+                remedy="mend the file, or build without --strict: then such records are left out and counted",
+            )
 
 
 _CODE = (
@@ -125,8 +193,10 @@ _CODE = (
     "catalogue.py",
     "readers/*.py",
     "build.py",
+    "cliques.py",
     "collect.py",
     "merge.py",
+    "sorted_facts.py",
     "schema.py",
     "sources.py",
     "types.py",
@@ -140,18 +210,23 @@ def _code_digest() -> str:
     return fingerprint([[p.name, sha256_file(p)] for pattern in _CODE for p in sorted(here.glob(pattern))])
 
 
-def _fingerprint(planned: Plan, digests: dict[str, str]) -> str:
+def _fingerprint(planned: Plan, digests: dict[str, str], settings: MergeSettings, *, strict: bool) -> str:
     return fingerprint(
         {
             "format": FORMAT,
             "code": _code_digest(),
-            "sources": [source.settings() | {"sha256": digests[source.name]} for source in planned.sources],
+            "sources": [
+                source.settings() | {"sha256": digests[source.name], "licence": source.licence, "open": source.open}
+                for source in planned.sources
+            ],
             "skipped": [name for name, _ in planned.skipped],
+            "merge": settings.as_json(),
+            "strict": strict,
         }
     )
 
 
-def _unchanged(bundle: Path, print_: str, *, keep_going: bool) -> dict[str, JsonValue] | None:
+def _unchanged(bundle: Path, print_: str, digest: Digests, *, keep_going: bool) -> dict[str, JsonValue] | None:
     """Give the manifest of a bundle that needs no build; a damaged one counts as not built."""
     if not (bundle / MANIFEST).is_file():
         return None
@@ -161,7 +236,7 @@ def _unchanged(bundle: Path, print_: str, *, keep_going: bool) -> dict[str, Json
         return None
     current = manifest.get("format") == FORMAT and manifest.get("fingerprint") == print_
     failed = any(isinstance(s, dict) and s.get("status") == "failed" for s in _list(manifest.get("sources")))
-    if current and intact(bundle, manifest) and (keep_going or not failed):
+    if current and intact(bundle, manifest, digest) and (keep_going or not failed):
         return manifest
     return None
 
@@ -170,68 +245,79 @@ def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-def _read_all(sources: Sequence[Source], *, keep_going: bool) -> tuple[dict[str, Collected], dict[str, str]]:
-    """Read the sources in order; gives what each said, and why some could not be read."""
-    collected: dict[str, Collected] = {}
+def _read_all(sources: Sequence[Source], folder: Path, *, keep_going: bool) -> tuple[list[Collected], dict[str, str]]:
+    """Read the sources, those last that need the others; gives what each said, and why some could not be read."""
+    read: dict[int, Collected] = {}
     failed: dict[str, str] = {}
-    for source in sources:
-        context = Context(_children(collected)) if FORMATS[source.format].derived else Context()
-        collector = Collector(source.name)
+    for rank, source in sorted(enumerate(sources), key=lambda pair: FORMATS[pair[1].format].derived):
+        format_ = FORMATS[source.format]
+        context = Context(_children([*read.values()])) if format_.derived else Context()
+        collector = Collector(source.name, rank, folder)
         try:
             with bar(f"reading {source.name}") as advance:
                 count = 0
-                for record in FORMATS[source.format].read(source, context):
-                    collector.add(record)
-                    count += 1
-                    if count % _STEP == 0:
-                        advance(_STEP)
-                advance(count % _STEP)
+                for record in format_.read(source, context):
+                    count += collector.add(record)
+                    if count >= _STEP:
+                        advance(count)
+                        count = 0
+                advance(count)
         except InputError as error:
             if not keep_going:
                 raise
             failed[source.name] = str(error)
             say(f"left out {source.name}: {error}")
             continue
-        collected[source.name] = collector.finish()
-    if not collected:
+        read[rank] = collector.finish()
+    if not read:
         raise InputError("no source could be read", where=next(iter(failed)), remedy=next(iter(failed.values())))
-    return collected, failed
+    return [one for _, one in sorted(read.items())], failed
 
 
-def _children(collected: dict[str, Collected]) -> dict[str, list[str]]:
+def _children(collected: Sequence[Collected]) -> dict[str, list[str]]:
     """Give the ICD-10-CM codes below each code, from what the sources before said."""
     children: dict[str, list[str]] = {}
-    for one in collected.values():
-        below = one.facts.filter(
+    for one in collected:
+        below = one.scan("facts").filter(
             (pl.col("predicate") == Predicate.SUBCLASS_OF.value)
             & pl.col("subject").str.starts_with("ICD10CM:")
             & pl.col("object").str.starts_with("ICD10CM:")
         )
-        for child, parent in below.select("subject", "object").iter_rows():
+        for child, parent in below.select("subject", "object").collect().iter_rows():
             children.setdefault(parent, []).append(child)
     return children
 
 
 def _describe(
-    planned: Plan, digests: dict[str, str], collected: dict[str, Collected], failed: dict[str, str], merged: Merged
+    planned: Plan,
+    digests: dict[str, str],
+    collected: Sequence[Collected],
+    failed: dict[str, str],
+    merged: Merged,
+    tables: Path,
 ) -> dict[str, object]:
     """Give the manifest's part on sources: nothing of it depends on clock or place."""
-    rejected = dict(merged.tables["rejects"].group_by("source").len().iter_rows())
+    bundle = Bundle(tables, {})
+    rejected = dict(bundle.rejects.group_by("source").len().collect().iter_rows())
+    said = {one.source: one for one in collected}
     entries: list[dict[str, object]] = []
     for source in planned.sources:
-        entry: dict[str, object] = source.settings() | {"sha256": digests[source.name], "licence": source.licence}
+        entry: dict[str, object] = source.settings() | {
+            "sha256": digests[source.name],
+            "licence": source.licence,
+            "open": source.open,
+        }
         if source.name in failed:
             entries.append(
                 entry | {"status": "failed", "reason": _placeless(failed[source.name], source), "counts": {}}
             )
             continue
-        one = collected[source.name]
+        one = said[source.name]
         counts = {
-            "concepts": one.concepts["id"].n_unique(),
-            "synonyms": one.synonyms.height + one.names.height,
-            "statements": one.facts["statement"].n_unique(),
-            "evidence": one.facts.height,
-            "mappings": one.mappings.height,
+            "concepts": one.counts["concepts"],
+            "synonyms": one.counts["synonyms"] + one.counts["names"],
+            "evidence": one.counts["facts"],
+            "mappings": one.counts["mappings"],
             "rejects": rejected.get(source.name, 0),
         }
         licence = source.licence or one.header.licence
@@ -241,8 +327,8 @@ def _describe(
     entries.extend({"name": n, "status": "skipped", "reason": why, "counts": {}} for n, why in planned.skipped)
     return {
         "sources": entries,
-        "categories": _count(merged.tables["concepts"], ["source", "category"]),
-        "predicates": _count(merged.tables["statements"].explode("sources"), ["sources", "predicate"]),
+        "categories": _count(bundle.concepts, ["source", "category"]),
+        "predicates": _count(bundle.statements.explode("sources", empty_as_null=False), ["sources", "predicate"]),
         "dangling": list(merged.dangling),
     }
 
@@ -251,8 +337,8 @@ def _placeless(reason: str, source: Source) -> str:
     return reason.replace(str(source.path), source.path.name)
 
 
-def _count(frame: pl.DataFrame, by: list[str]) -> list[list[str | int]]:
-    return [list(row) for row in frame.group_by(by).len().sort(by).iter_rows()]
+def _count(frame: pl.LazyFrame, by: list[str]) -> list[list[str | int]]:
+    return [list(row) for row in frame.group_by(by).len().sort(by).collect(engine="streaming").iter_rows()]
 
 
 def _report(bundle: Path, manifest: Mapping[str, object], *, unchanged: bool, started: float) -> BuildReport:
@@ -283,5 +369,6 @@ def _report(bundle: Path, manifest: Mapping[str, object], *, unchanged: bool, st
         predicates=pairs("predicates"),
         totals=totals,
         dangling=tuple(str(one) for one in _list(manifest["dangling"])),
+        checks=tuple(dict(one) for one in _list(manifest["checks"]) if isinstance(one, dict)),
         seconds=time.monotonic() - started,
     )

@@ -1,5 +1,7 @@
 """The bundle: the graph as a directory of Parquet files, the truth of which databases are views.
 
+Each table is one file, but the statements are one file a relationship type, as the embedded store loads them.
+
 A build is written whole into ``.commit/`` inside the directory and then moved file by file, the manifest last. A killed
 build therefore leaves the old bundle (not yet renamed to ``.commit``) or the new one, whose move `Bundle.open`
 finishes. Files that are not the bundle's (``graph.lbug``, ``index/``) are never touched.
@@ -8,32 +10,31 @@ finishes. Files that are not the bundle's (``graph.lbug``, ``index/``) are never
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import io
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from ehr.errors import InputError
 from ehr.files import JsonValue, read_json, sha256_file, user_errors, write_json
+from kg.content import bundle_hash, content_hash
 from kg.schema import TABLES
 from kg.types import Concept, Synonym
-from kg.vocabulary import Category
+from kg.vocabulary import Category, Predicate
 
-FORMAT = 1
+FORMAT = 2
 """Version of the bundle's layout; a bundle of another number has to be built again."""
 
 MANIFEST = "manifest.json"
 _COMMIT = ".commit"
 _BUILDING = ".building-"
 _LOCK = ".lock"
-_SLICE = 50_000
 
 
 class Bundle:
@@ -62,7 +63,8 @@ class Bundle:
                 f"bundle format {found!r}, expected {FORMAT}", where=path, remedy="build it again with `kg build`"
             )
         for name, schema in TABLES.items():
-            check_schema(path / f"{name}.parquet", schema)
+            for file in table_files(path, name):
+                check_schema(file, schema)
         return cls(path, manifest)
 
     @property
@@ -71,8 +73,13 @@ class Bundle:
         return str(self.manifest["hash"])
 
     def table(self, name: str) -> pl.LazyFrame:
-        """Give a table by name, with the columns of `kg.schema.TABLES`."""
-        return pl.scan_parquet(self.path / f"{name}.parquet", glob=False)
+        """Give a table by name, with the columns of `kg.schema.TABLES`, in the order of `kg.schema.ORDER`."""
+        files = self.files(name)
+        return pl.scan_parquet(files, glob=False) if files else pl.LazyFrame(schema=TABLES[name])
+
+    def files(self, name: str) -> list[Path]:
+        """Give the Parquet files of a table; one a relationship type for ``statements``."""
+        return table_files(self.path, name)
 
     @property
     def concepts(self) -> pl.LazyFrame:
@@ -86,7 +93,7 @@ class Bundle:
 
     @property
     def statements(self) -> pl.LazyFrame:
-        """One row a statement, whoever makes it."""
+        """One row a statement, whoever makes it, sorted by predicate, subject and object."""
         return self.table("statements")
 
     @property
@@ -157,7 +164,7 @@ def check_schema(path: Path, schema: Mapping[str, pl.DataType | type[pl.DataType
         InputError: where the file is missing, is no Parquet, or a column is missing or of another type.
     """
     try:
-        found = pl.read_parquet_schema(path)
+        found = pl.scan_parquet(path, glob=False).collect_schema()
     except FileNotFoundError as error:
         raise InputError("no such file", where=path, remedy="build it again with `kg build`") from error
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -169,28 +176,26 @@ def check_schema(path: Path, schema: Mapping[str, pl.DataType | type[pl.DataType
             raise InputError(f"column {name!r} is {found[name]}, expected {dtype}", where=path)
 
 
-def content_hash(frame: pl.DataFrame) -> str:
-    """Give the SHA-256 of a table's rows in their order, independent of Parquet's encoding."""
-    digest = hashlib.sha256(",".join(frame.columns).encode())
-    for part in frame.iter_slices(_SLICE):
-        buffer = io.BytesIO()
-        part.write_ndjson(buffer)
-        digest.update(buffer.getbuffer())
-    return digest.hexdigest()
+def table_files(path: Path, name: str) -> list[Path]:
+    """Give the Parquet files of a table in the order of its rows; those of ``statements`` may be none."""
+    if name != "statements":
+        return [path / f"{name}.parquet"]
+    files = {one: path / name / f"{one.relationship}.parquet" for one in sorted(Predicate, key=lambda p: p.value)}
+    return [file for file in files.values() if file.is_file()]
 
 
-def bundle_hash(tables: Mapping[str, str]) -> str:
-    """Give the bundle's hash from its tables' hashes (rejects, which are no knowledge, left out)."""
-    text = "\n".join(f"{name} {tables[name]}" for name in sorted(tables) if name != "rejects")
-    return hashlib.sha256(text.encode()).hexdigest()
+def bundle_files(path: Path) -> list[Path]:
+    """Give every file of a bundle but its manifest."""
+    return [file for name in TABLES for file in table_files(path, name)]
 
 
-def intact(path: Path, manifest: Mapping[str, JsonValue]) -> bool:
+def intact(path: Path, manifest: Mapping[str, JsonValue], digest: Callable[[Path], str] = sha256_file) -> bool:
     """Say whether the files of a bundle are byte for byte those of its manifest."""
     files = manifest.get("files")
-    if not isinstance(files, dict) or set(files) != {f"{name}.parquet" for name in TABLES}:
+    present = [file for file in bundle_files(path) if file.is_file()]
+    if not isinstance(files, dict) or set(files) != {file.relative_to(path).as_posix() for file in present}:
         return False
-    return all((path / name).is_file() and sha256_file(path / name) == digest for name, digest in files.items())
+    return all(digest(path / name) == expected for name, expected in files.items())
 
 
 @contextmanager
@@ -223,38 +228,45 @@ def build_lock(path: Path) -> Iterator[None]:
             os.close(descriptor)
 
 
-def write_bundle(path: Path, tables: Mapping[str, pl.DataFrame], manifest: Mapping[str, object]) -> dict[str, object]:
-    """Write the tables and the manifest, completed with hashes and row counts, and put them in place.
+@contextmanager
+def building(path: Path) -> Iterator[Path]:
+    """Give a directory inside the bundle's for its new files; to be used under `build_lock`, and cleared at the end."""
+    with user_errors(path):
+        folder = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=path))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
-    To be called under `build_lock`.
+
+def commit(path: Path, folder: Path, manifest: Mapping[str, object], extra: Sequence[str] = ()) -> dict[str, object]:
+    """Complete the manifest with hashes and row counts and put the files of ``folder`` in their place.
+
+    Args:
+        path: the bundle's directory.
+        folder: holds every table, made under `building`.
+        manifest: what is to be known of sources and settings.
+        extra: further files of ``folder`` that belong beside the tables (reports).
 
     Returns:
         The completed manifest.
     """
     with user_errors(path):
-        building = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=path))
-        try:
-            hashes = {name: content_hash(frame) for name, frame in tables.items()}
-            for name, frame in tables.items():
-                # Through Python: polars would hide a full disk in an error of its own.
-                buffer = io.BytesIO()
-                frame.write_parquet(buffer, compression="zstd", statistics=True)
-                (building / f"{name}.parquet").write_bytes(buffer.getbuffer())
-            whole = {
-                **manifest,
-                "format": FORMAT,
-                "hash": bundle_hash(hashes),
-                "tables": {n: {"rows": f.height, "sha256": hashes[n]} for n, f in tables.items()},
-                "files": {f"{n}.parquet": sha256_file(building / f"{n}.parquet") for n in tables},
-            }
-            write_json(building / MANIFEST, whole)
-            for file in building.iterdir():
-                _sync(file)
-            building.chmod(path.stat().st_mode & 0o777)
-            building.rename(path / _COMMIT)
-            _sync(path)
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
+        hashes = {name: content_hash(table_files(folder, name), schema) for name, schema in TABLES.items()}
+        rows = {name: sum(pq.read_metadata(f).num_rows for f in table_files(folder, name)) for name in TABLES}
+        whole = {
+            **manifest,
+            "format": FORMAT,
+            "hash": bundle_hash(hashes),
+            "tables": {name: {"rows": rows[name], "sha256": hashes[name]} for name in TABLES},
+            "files": {file.relative_to(folder).as_posix(): sha256_file(file) for file in bundle_files(folder)},
+        }
+        write_json(folder / MANIFEST, whole)
+        for file in (*bundle_files(folder), folder / MANIFEST, *(folder / name for name in extra)):
+            _sync(file)
+        folder.chmod(path.stat().st_mode & 0o777)
+        folder.rename(path / _COMMIT)
+        _sync(path)
     finish_commit(path)
     return whole
 
@@ -265,19 +277,29 @@ def finish_commit(path: Path) -> None:
     Raises:
         InputError: where the place cannot be written to.
     """
-    commit = path / _COMMIT
-    if not commit.is_dir():
+    commit_ = path / _COMMIT
+    if not commit_.is_dir():
         return
     with user_errors(path):
-        for name in (*(f"{table}.parquet" for table in TABLES), MANIFEST):
-            _move(commit / name, path / name)
+        # The manifest goes last: while it is still the old one, its hashes tell that the files are not.
+        names = sorted((file.name for file in commit_.iterdir()), key=lambda name: (name == MANIFEST, name))
+        for name in names:
+            _move(commit_ / name, path / name)
+        (path / "statements.parquet").unlink(missing_ok=True)  # of an earlier layout
         _sync(path)
-        shutil.rmtree(commit, ignore_errors=True)
+        shutil.rmtree(commit_, ignore_errors=True)
 
 
 def _move(source: Path, target: Path) -> None:
     try:
-        source.replace(target)
+        if source.is_dir() and target.is_dir():  # a directory cannot replace one that holds files
+            aside = target.with_name(f"{_BUILDING}old-{target.name}")
+            shutil.rmtree(aside, ignore_errors=True)
+            target.rename(aside)
+            source.replace(target)
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            source.replace(target)
     except FileNotFoundError:  # moved before the kill, or by another process that opens the bundle
         if not target.exists():
             raise

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import polars as pl
 
-from kg.bundle import Bundle, bundle_hash, content_hash, intact
-from kg.schema import NULLABLE, TABLES
+from kg.bundle import Bundle, intact
+from kg.content import bundle_hash, content_hash
+from kg.schema import NULLABLE, ORDER, TABLES
 from kg.types import statement_id
 from kg.vocabulary import Category, Predicate
 
@@ -63,7 +64,7 @@ def _found(table: str, what: str, rows: pl.DataFrame, column: str) -> Iterator[P
 def _manifest(bundle: Bundle, tables: dict[str, pl.DataFrame]) -> Iterator[Problem]:
     if not intact(bundle.path, bundle.manifest):
         yield Problem("manifest", "a file is not byte for byte the one that was built", 1)
-    hashes = {name: content_hash(frame) for name, frame in tables.items()}
+    hashes = {name: content_hash(bundle.files(name), TABLES[name]) for name in tables}
     if bundle_hash(hashes) != bundle.hash:
         yield Problem("manifest", "hash is not that of the content", 1, bundle.hash)
     stated = bundle.manifest.get("tables")
@@ -81,14 +82,7 @@ def _nulls(tables: dict[str, pl.DataFrame]) -> Iterator[Problem]:
 
 
 def _order(tables: dict[str, pl.DataFrame]) -> Iterator[Problem]:
-    keys = {
-        "concepts": ["id"],
-        "synonyms": ["concept", "text"],
-        "statements": ["id"],
-        "evidence": ["statement", "source"],
-        "mappings": ["subject", "predicate", "object"],
-        "rejects": ["source", "record"],
-    }
+    keys = {name: list(columns) for name, columns in ORDER.items()}
     for name, columns in keys.items():
         frame = tables[name].select(columns)
         if not frame.equals(frame.sort(columns)):

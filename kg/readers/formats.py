@@ -2,7 +2,34 @@
 
 from __future__ import annotations
 
-from kg.readers import bridge, hpoa, icd10cm, obo, obographs, owl, phenotypes, series, skos, sssom
+from kg.readers import (
+    bridge,
+    ccs,
+    ccsr,
+    gems,
+    hetionet,
+    hpoa,
+    icd9cm,
+    icd10cm,
+    icd10cm_order,
+    kgx,
+    loinc,
+    loinc2hpo,
+    mimic_icd,
+    names,
+    obo,
+    obographs,
+    optimuskg,
+    owl,
+    phenotypes,
+    primekg,
+    rxnorm,
+    series,
+    skos,
+    snomed,
+    sssom,
+    umls,
+)
 from kg.readers.source import Format
 
 FORMATS: dict[str, Format] = {
@@ -15,8 +42,24 @@ FORMATS: dict[str, Format] = {
         sssom.FORMAT,
         hpoa.FORMAT,
         icd10cm.FORMAT,
+        icd10cm_order.FORMAT,
+        icd9cm.FORMAT,
+        mimic_icd.FORMAT,
+        ccs.FORMAT,
+        ccsr.FORMAT,
+        gems.FORMAT,
+        loinc.FORMAT,
+        loinc2hpo.FORMAT,
+        names.FORMAT,
         bridge.FORMAT,
         series.FORMAT,
         phenotypes.FORMAT,
+        primekg.FORMAT,
+        umls.FORMAT,
+        rxnorm.FORMAT,
+        snomed.FORMAT,
+        hetionet.FORMAT,
+        kgx.FORMAT,
+        optimuskg.FORMAT,
     )
 }

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ehr.errors import InputError
 from kg.readers.curies import is_curie, normalise
-from kg.readers.json_stream import Json, JsonStream
+from kg.readers.json_walk import Json, JsonStream
 from kg.readers.lines import open_binary
 from kg.readers.rdf import DC, DCTERMS, OBO, OIO, SKOS, Names
 from kg.readers.records import EXACT_MATCH, Fact, Header, Mapping, Record, Records, Reject

@@ -20,6 +20,7 @@ import polars as pl
 from ehr.errors import InputError, StoreError
 from ehr.files import user_errors
 from ehr.progress import bar, say
+from kg.schema import Schema
 from kg.stores.base import (
     ROW_LIMIT,
     TIME_LIMIT,
@@ -34,7 +35,7 @@ from kg.stores.base import (
 )
 from kg.stores.guard import bind, check_query
 from kg.stores.manifest import manifest_of, manifest_text, parse_manifest
-from kg.stores.tables import CONCEPT_COLUMNS, EVIDENCE_COLUMNS, RELATION_COLUMNS, GraphTables, read_tables
+from kg.stores.tables import CONCEPT_COLUMNS, EVIDENCE_COLUMNS, RELATION_COLUMNS, SOURCE_COLUMNS, GraphTables
 from kg.vocabulary import Predicate
 
 _QUERY_BUFFER = 2 << 30
@@ -42,6 +43,8 @@ _LARGEST_FILE = 1 << 38
 
 _TYPES = {
     "synonyms": "STRING[]",
+    "equivalents": "STRING[]",
+    "open": "BOOLEAN",
     "sources": "STRING[]",
     "publications": "STRING[]",
     "deprecated": "BOOLEAN",
@@ -51,14 +54,19 @@ _TYPES = {
 }
 
 
+_FRAME_TYPES: Schema = {"STRING[]": pl.List(pl.String), "BOOLEAN": pl.Boolean, "DOUBLE": pl.Float64}
+
+
 def schema() -> list[str]:
     """Give the statements that declare every table; the name of a table is its label or relationship type."""
     concept = ", ".join(f"{name} {_TYPES.get(name, 'STRING')}" for name in CONCEPT_COLUMNS)
     evidence = ", ".join(f"{name} {_TYPES.get(name, 'STRING')}" for name in EVIDENCE_COLUMNS)
+    source = ", ".join(f"{name} {_TYPES.get(name, 'STRING')}" for name in SOURCE_COLUMNS)
     relation = ", ".join(f"{name} {_TYPES.get(name, 'STRING')}" for name in RELATION_COLUMNS)
     return [
         f"CREATE NODE TABLE Concept({concept}, PRIMARY KEY(id))",
         f"CREATE NODE TABLE Evidence({evidence}, PRIMARY KEY(id))",
+        f"CREATE NODE TABLE Source({source}, PRIMARY KEY(id))",
         "CREATE NODE TABLE Admission(id STRING, PRIMARY KEY(id))",
         "CREATE NODE TABLE Diagnosis(id STRING, probability DOUBLE, rank INT64, run STRING, caption STRING, "
         "PRIMARY KEY(id))",
@@ -112,7 +120,7 @@ class LadybugStore:
         if self.manifest.hash == bundle.hash and not force:
             say(f"{self._path} already holds this bundle")
             return self.manifest
-        tables = read_tables(bundle)
+        tables = GraphTables(bundle)
         recorded = self._recorded()
         old = self._still_needed(recorded, tables)
         with user_errors(self._path), _clear_errors(self._path):
@@ -202,7 +210,7 @@ class LadybugStore:
             self._database = _database(self._path, read_only=self._read_only, buffer=_QUERY_BUFFER)
             self._connection = ladybug.Connection(self._database)
         tables = {row[0] for row in self._rows("CALL show_tables() RETURN name")}
-        if not {"Concept", "Evidence", "Bundle"} <= tables:
+        if not {"Concept", "Evidence", "Source", "Bundle"} <= tables:
             self.close()
             raise InputError("is a Ladybug database but not a graph of this project", where=self._path, remedy=_REBUILD)
 
@@ -278,15 +286,16 @@ class LadybugStore:
 
     def _still_needed(self, recorded: Mapping[str, Sequence[DiagnosisRecord]], tables: GraphTables) -> pl.DataFrame:
         """Give the concepts of old diagnoses that the new bundle no longer has, marked deprecated."""
-        needed = {id_ for records in recorded.values() for id_ in concepts_of(records)} - set(tables.concepts["id"])
+        kinds: Schema = {name: _FRAME_TYPES.get(_TYPES.get(name, "STRING"), pl.String) for name in CONCEPT_COLUMNS}
+        needed = {id_ for records in recorded.values() for id_ in concepts_of(records)}
+        needed -= tables.known(needed)
         if not needed:
-            return tables.concepts.clear()
+            return pl.DataFrame(schema=kinds)
         say(f"{len(needed)} concepts that the bundle no longer has are still referred to; they stay, marked deprecated")
         columns = ", ".join(f"c.{name}" for name in CONCEPT_COLUMNS)
         text = f"MATCH (c:Concept) WHERE c.id IN $ids RETURN {columns} ORDER BY c.id"
         rows = self._rows(text, {"ids": sorted(needed)})
-        frame = pl.DataFrame(rows, schema=tables.concepts.schema, orient="row")
-        return frame.with_columns(deprecated=pl.lit(True))
+        return pl.DataFrame(rows, schema=kinds, orient="row").with_columns(deprecated=pl.lit(True))
 
     def _build(
         self,
@@ -302,14 +311,22 @@ class LadybugStore:
         try:
             for statement in schema():
                 connection.execute(statement)
-            total = tables.concepts.height + tables.relations.height + tables.evidence.height
+            total = tables.concepts + tables.statements + tables.evidence
             with bar(f"loading {self._path.name}", total) as advance:
-                advance(_copy(connection, "Concept", tables.concepts, workplace))
+                concepts = workplace / "concepts.parquet"
+                tables.write_concepts(concepts)
+                _copy_file(connection, "Concept", concepts, tables.concepts, workplace)
+                advance(tables.concepts)
                 _copy(connection, "Concept", old, workplace)
-                for predicate in Predicate:
-                    advance(_copy(connection, predicate.relationship, tables.relations_of(predicate), workplace))
-                advance(_copy(connection, "Evidence", tables.evidence, workplace))
-            names = dict(pl.concat([tables.concepts, old]).select("id", "caption").iter_rows())
+                _copy(connection, "Source", tables.sources, workplace)
+                for predicate, rows in tables.relations.items():
+                    _copy_file(connection, predicate.relationship, tables.relation_file(predicate), rows, workplace)
+                    advance(rows)
+                _copy_file(connection, "Evidence", tables.evidence_file, tables.evidence, workplace)
+                advance(tables.evidence)
+            diagnosed = {id_ for records in recorded.values() for id_ in concepts_of(records)}
+            captions = "MATCH (c:Concept) WHERE c.id IN $ids RETURN c.id, c.caption"
+            names = dict(_all(connection, captions, {"ids": sorted(diagnosed)})) if diagnosed else {}
             for run, records in sorted(recorded.items()):
                 _copy_diagnoses(connection, run, records, names)
             manifest = manifest_of(bundle, tables)
@@ -356,6 +373,15 @@ def _copy(connection: ladybug.Connection, table: str, rows: pl.DataFrame, workpl
         connection.execute(f"COPY {table} FROM '{_quoted(file)}'")
         file.unlink()
     return rows.height
+
+
+def _copy_file(connection: ladybug.Connection, table: str, file: Path, rows: int, workplace: Path) -> None:
+    """Load a Parquet file whose columns are those of the table, in their order."""
+    if rows:
+        link = workplace / "linked.parquet"  # the bundle's own path may hold signs that Ladybug takes for a pattern
+        link.symlink_to(file.resolve())
+        connection.execute(f"COPY {table} FROM '{_quoted(link)}'")
+        link.unlink()
 
 
 def _quoted(path: Path) -> str:

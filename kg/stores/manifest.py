@@ -14,9 +14,9 @@ def manifest_of(bundle: BundleFiles, tables: GraphTables) -> StoreManifest:
     sources = bundle.manifest.get("sources")
     return StoreManifest(
         hash=bundle.hash,
-        concepts=tables.concepts.height,
-        statements=tables.relations.height,
-        evidence=tables.evidence.height,
+        concepts=tables.concepts,
+        statements=tables.statements,
+        evidence=tables.evidence,
         sources=tuple(one for one in sources if isinstance(one, Mapping)) if isinstance(sources, list) else (),
     )
 

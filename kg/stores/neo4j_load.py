@@ -24,13 +24,14 @@ from kg.stores.manifest import manifest_of, manifest_text
 from kg.stores.tables import GraphTables
 from kg.vocabulary import Category, Predicate
 
-LABELS = ("Concept", "Evidence", "Diagnosis", "Admission", "Bundle")
+LABELS = ("Concept", "Evidence", "Source", "Diagnosis", "Admission", "Bundle")
 """Node labels of the graph; concepts have their category as a second one."""
 BATCH = 5_000
 
 SCHEMA: tuple[str, ...] = (
     "CREATE CONSTRAINT concept_id IF NOT EXISTS FOR (n:Concept) REQUIRE n.id IS UNIQUE",
     "CREATE CONSTRAINT evidence_id IF NOT EXISTS FOR (n:Evidence) REQUIRE n.id IS UNIQUE",
+    "CREATE CONSTRAINT source_id IF NOT EXISTS FOR (n:Source) REQUIRE n.id IS UNIQUE",
     "CREATE CONSTRAINT diagnosis_id IF NOT EXISTS FOR (n:Diagnosis) REQUIRE n.id IS UNIQUE",
     "CREATE CONSTRAINT admission_id IF NOT EXISTS FOR (n:Admission) REQUIRE n.id IS UNIQUE",
     "CREATE CONSTRAINT bundle_id IF NOT EXISTS FOR (n:Bundle) REQUIRE n.id IS UNIQUE",
@@ -109,10 +110,16 @@ class _Present:
 
 def _parts(tables: GraphTables) -> Iterator[_Part]:
     """Give concepts, then relations by predicate, then evidence: the order of creation."""
-    yield _part("Concept", False, tables.concepts, "id")
+    yield _part("Source", False, tables.sources, "id")
+    yield _part("Concept", False, _whole(tables.concept_batches()), "id")
     for predicate in Predicate:
-        yield _part(predicate.relationship, True, tables.relations_of(predicate), "statement")
-    yield _part("Evidence", False, tables.evidence, "id")
+        yield _part(predicate.relationship, True, _whole(tables.relation_batches(predicate)), "statement")
+    yield _part("Evidence", False, _whole(tables.evidence_batches()), "id")
+
+
+def _whole(batches: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    held = [*batches]
+    return pl.concat(held) if held else pl.DataFrame({"id": [], "statement": [], "category": []})
 
 
 def _part(kind: str, relations: bool, frame: pl.DataFrame, key: str) -> _Part:
@@ -146,7 +153,7 @@ def _read(session: neo4j.Session, part: _Part) -> _Present:
 def _delete(session: neo4j.Session, part: _Part, elements: Sequence[str], advance: Advance) -> None:
     if part.relations:
         text = "MATCH ()-[n]->() WHERE elementId(n) IN $elements DELETE n RETURN count(*)"
-    elif part.kind == "Evidence":
+    elif part.kind != "Concept":
         text = "MATCH (n) WHERE elementId(n) IN $elements DELETE n RETURN count(*)"
     else:
         text = (
@@ -182,8 +189,8 @@ def _statement(part: _Part, category: str) -> str:
             "UNWIND $rows AS row MATCH (a:Concept {id: row.subject}) MATCH (b:Concept {id: row.object}) "
             f"CREATE (a)-[r:{part.kind}]->(b) SET r = row.properties RETURN count(*)"
         )
-    if part.kind == "Evidence":
-        return "UNWIND $rows AS row CREATE (n:Evidence) SET n = row RETURN count(*)"
+    if part.kind != "Concept":
+        return f"UNWIND $rows AS row CREATE (n:{part.kind}) SET n = row RETURN count(*)"
     label = Category(category).label
     # A concept whose category changed loses the old label; MERGE keeps what refers to it.
     others = "".join(f":{name}" for name in sorted({one.label for one in Category} - {label}))

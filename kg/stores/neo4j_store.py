@@ -40,7 +40,7 @@ from kg.stores.base import (
 from kg.stores.guard import bind, check_query
 from kg.stores.manifest import parse_manifest
 from kg.stores.neo4j_load import LABELS, load_tables, prepare, refuse_foreign
-from kg.stores.tables import read_tables
+from kg.stores.tables import GraphTables
 
 # What goes wrong is said once, in our own words; without a handler Python would print the driver's beside them.
 logging.getLogger("neo4j").addHandler(logging.NullHandler())
@@ -126,7 +126,7 @@ class Neo4jStore:
         if self.manifest.hash == bundle.hash and not force:
             say(f"{self._url} already holds this bundle")
             return self.manifest
-        tables = read_tables(bundle)
+        tables = GraphTables(bundle)
         with self._clear_errors(), self._session(write=True) as session:
             refuse_foreign(session, self._url)
             prepare(session)

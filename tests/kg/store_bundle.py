@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-
-import polars as pl
+from typing import Any, TypedDict
 
 from kg.types import statement_id
 from kg.vocabulary import Category, Predicate
+from tests.kg.tables import Rows, write_tables
 
 P = Predicate
 
@@ -90,86 +90,106 @@ def write_bundle(
     statements: list[tuple[str, Predicate, str, float, bool]] | None = None,
 ) -> SmallBundle:
     """Write a bundle of the given rows (the ones above where none are given)."""
-    path.mkdir(parents=True, exist_ok=True)
     concepts = CONCEPTS if concepts is None else concepts
     statements = STATEMENTS if statements is None else statements
-    text, texts = pl.String, pl.List(pl.String)
-    pl.DataFrame(
-        [
-            (
-                id_,
-                category.value,
-                name,
-                f"Definition of {name}" if id_.startswith("HP:") else "",
-                "test",
-                False,
-                None,
-                [],
-            )
-            for id_, (category, name) in sorted(concepts.items())
+    rows = [(statement_id(s, p, o, n), s, p, o, n, w) for s, p, o, w, n in statements]
+    evidence = [one for row in rows for one in _evidence_of(*row)]
+    tables: dict[str, Rows] = {
+        "concepts": [
+            {
+                "id": id_,
+                "category": category.value,
+                "name": name,
+                "definition": f"Definition of {name}" if id_.startswith("HP:") else "",
+                "equivalents": ["UMLS:C0015967"] if id_ == "HP:0001945" else [],
+            }
+            for id_, (category, name) in concepts.items()
         ],
-        schema={
-            "id": text,
-            "category": text,
-            "name": text,
-            "definition": text,
-            "source": text,
-            "deprecated": pl.Boolean,
-            "replaced_by": text,
-            "xrefs": texts,
-        },
-        orient="row",
-    ).write_parquet(path / "concepts.parquet")
-    pl.DataFrame(
-        [(*row, "test") for row in SYNONYMS if row[0] in concepts],
-        schema={"concept": text, "text": text, "scope": text, "kind": text, "source": text},
-        orient="row",
-    ).write_parquet(path / "synonyms.parquet")
-    rows = sorted((statement_id(s, p, o, n), s, p.value, o, n, w) for s, p, o, w, n in statements)
-    pl.DataFrame(
-        [(*row, ["bridge", "hpo"] if row[2] == P.HAS_PHENOTYPE.value else ["hpo"]) for row in rows],
-        schema={
-            "id": text,
-            "subject": text,
-            "predicate": text,
-            "object": text,
-            "negated": pl.Boolean,
-            "weight": pl.Float64,
-            "sources": texts,
-        },
-        orient="row",
-    ).write_parquet(path / "statements.parquet")
-    _write_evidence(path, rows)
-    pl.DataFrame([], schema={"subject": text, "predicate": text, "object": text, "source": text}).write_parquet(
-        path / "mappings.parquet"
-    )
-    sources = [{"name": "hpo", "version": "2026-01-01"}, {"name": "bridge", "version": "1"}]
-    (path / "manifest.json").write_text(json.dumps({"hash": hash_, "format": 1, "sources": sources}))
+        "synonyms": [
+            {"concept": c, "text": text, "scope": scope, "kind": kind}
+            for c, text, scope, kind in SYNONYMS
+            if c in concepts
+        ],
+        "statements": [
+            {
+                "id": id_,
+                "subject": s,
+                "predicate": p.value,
+                "object": o,
+                "negated": n,
+                "weight": w,
+                "sources": ["bridge", "hpo"] if p is P.HAS_PHENOTYPE else ["hpo"],
+                "publications": sorted({one for e in evidence if e["statement"] == id_ for one in e["publications"]}),
+                "checked": True if p is P.HAS_PHENOTYPE else None,
+            }
+            for id_, s, p, o, n, w in rows
+        ],
+        "evidence": evidence,
+    }
+    sources = [
+        {"name": "hpo", "version": "2026-01-01", "licence": "HPO", "open": False, "sha256": "ab" * 32},
+        {"name": "bridge", "version": "1", "licence": "Apache-2.0", "open": True, "sha256": "cd" * 32},
+    ]
+    write_tables(path, tables, hash_=hash_, sources=sources)
     return SmallBundle(path, hash_)
 
 
-def _write_evidence(path: Path, rows: list[tuple[str, str, str, str, bool, float]]) -> None:
-    text = pl.String
-    evidence: list[tuple[object, ...]] = []
-    for id_, subject, predicate, object_, _, weight in rows:
-        evidence.append((id_, "hpo", "2026-01-01", ["PMID:1", "OMIM:154700"], weight, "", subject, object_, None, None))
-        if predicate == P.HAS_PHENOTYPE.value:
-            note = "the chapter's \"first\" table; what's in it"
-            evidence.append((id_, "bridge", "1", ["https://example.org/a"], weight / 2, "often", "", "", True, note))
-            evidence.append((id_, "bridge", "1", [], weight / 4, None, None, None, False, None))
-    pl.DataFrame(
-        evidence,
-        schema={
-            "statement": text,
-            "source": text,
-            "version": text,
-            "publications": pl.List(text),
-            "weight": pl.Float64,
-            "frequency": text,
-            "subject_as_written": text,
-            "object_as_written": text,
-            "checked": pl.Boolean,
-            "note": text,
-        },
-        orient="row",
-    ).write_parquet(path / "evidence.parquet")
+class _Evidence(TypedDict):
+    id: str
+    statement: str
+    subject: str
+    predicate: str
+    object: str
+    negated: bool
+    source: str
+    version: str
+    publications: list[str]
+    weight: float
+    frequency: str
+    subject_as_written: str
+    object_as_written: str
+    checked: bool | None
+    note: str
+    caption: str
+
+
+def _evidence_of(
+    id_: str, subject: str, predicate: Predicate, object_: str, negated: bool, weight: float
+) -> list[_Evidence]:
+    def one(number: int, **said: Any) -> _Evidence:
+        told = {
+            "source": "bridge",
+            "version": "1",
+            "publications": [],
+            "frequency": "",
+            "subject_as_written": "",
+            "object_as_written": "",
+            "checked": None,
+            "note": "",
+            **said,
+        }
+        return _Evidence(
+            id=f"{id_}.{number}",
+            statement=id_,
+            subject=subject,
+            predicate=predicate.value,
+            object=object_,
+            negated=negated,
+            caption=f"{told['source']} {told['version']}",
+            **told,
+        )
+
+    found = []
+    if predicate is P.HAS_PHENOTYPE:
+        note = "the chapter's \"first\" table; what's in it"
+        address = ["https://example.org/a"]
+        found = [
+            one(1, publications=address, weight=weight / 2, frequency="often", checked=True, note=note),
+            one(2, weight=weight / 4, checked=False),
+        ]
+    written = {"subject_as_written": subject, "object_as_written": object_}
+    cited = ["PMID:1", "OMIM:154700"]
+    return [
+        *found,
+        one(len(found) + 1, source="hpo", version="2026-01-01", publications=cited, weight=weight, **written),
+    ]

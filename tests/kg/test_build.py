@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +19,7 @@ from ehr.errors import InputError
 from kg import catalogue
 from kg.build import build
 from kg.bundle import Bundle, build_lock
+from kg.schema import Schema
 from kg.types import statement_id
 from kg.validate import validate
 from kg.vocabulary import Category, Predicate
@@ -175,7 +177,7 @@ def _build_and_die(sources: list[str], bundle: Path, moves: int) -> None:
     build(sources, bundle)
 
 
-@pytest.mark.parametrize("moves", [0, 1, 3, 6])
+@pytest.mark.parametrize("moves", [0, 1, 4, 7])
 def test_killed_between_two_files_the_new_bundle_is_whole(tmp_path: Path, moves: int) -> None:
     sources, path, old = build_tiny(tmp_path)
     (tmp_path / "sources" / "tiny.hpoa").write_text(HPOA.replace("3/4", "1/4"), encoding="utf-8")
@@ -191,9 +193,9 @@ def test_killed_between_two_files_the_new_bundle_is_whole(tmp_path: Path, moves:
 
 
 def _build_and_die_early(sources: list[str], bundle: Path) -> None:
-    def die(frame: pl.DataFrame) -> str:
+    def die(files: Sequence[Path], schema: Schema) -> str:
         os.kill(os.getpid(), signal.SIGKILL)
-        return str(frame)
+        return f"{files} {schema}"
 
     kg.bundle.content_hash = die
     build(sources, bundle)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ehr.errors import InputError
-from kg.readers.json_stream import Json, JsonStream
+from kg.readers.json_walk import Json, JsonStream
 from kg.readers.obo import read_obo
 from kg.readers.obographs import read_obographs
 from kg.readers.owl import read_owl

@@ -12,8 +12,8 @@ import pytest
 
 from ehr.errors import InputError
 from kg.stores import DiagnosisRecord, GraphStore, Support, open_store, pseudonym
-from kg.stores.tables import read_tables
-from kg.vocabulary import Category, Predicate
+from kg.stores.tables import GraphTables
+from kg.vocabulary import Predicate
 from tests.kg.store_bundle import CONCEPTS, STATEMENTS, SYNONYMS, SmallBundle, write_bundle
 
 RECORDS = [
@@ -296,31 +296,32 @@ def test_odd_paths(tmp_path: Path, path: str) -> None:
 def test_bundles_that_contradict_themselves(tmp_path: Path) -> None:
     unknown = [*STATEMENTS, ("CCS:108", Predicate.TREATS, "HP:7777777", 1.0, False)]
     with pytest.raises(InputError, match="1 statements name a concept that is not there"):
-        read_tables(write_bundle(tmp_path / "a", statements=unknown))
+        GraphTables(write_bundle(tmp_path / "a", statements=unknown))
     bundle = write_bundle(tmp_path / "b")
     concepts = pl.read_parquet(bundle.path / "concepts.parquet")
     pl.concat([concepts, concepts.head(1)]).write_parquet(bundle.path / "concepts.parquet")
     with pytest.raises(InputError, match="CCS:108 stands twice"):
-        read_tables(bundle)
+        GraphTables(bundle)
     concepts.with_columns(category=pl.lit("biolink:Spell")).write_parquet(bundle.path / "concepts.parquet")
     with pytest.raises(InputError, match="unknown category 'biolink:Spell'"):
-        read_tables(bundle)
+        GraphTables(bundle)
     concepts.drop("name").write_parquet(bundle.path / "concepts.parquet")
     with pytest.raises(InputError, match="no column 'name'"):
-        read_tables(bundle)
+        GraphTables(bundle)
     (bundle.path / "concepts.parquet").unlink()
     with pytest.raises(InputError, match="no such file"):
-        read_tables(bundle)
+        GraphTables(bundle)
 
 
 def test_tables_are_the_same_in_any_order_of_rows(tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path)
-    first = read_tables(bundle)
-    for name in ("concepts", "synonyms", "statements", "evidence"):
+    first = GraphTables(bundle)
+    concepts = pl.concat(first.concept_batches(3))
+    assert concepts["id"].to_list() == sorted(CONCEPTS) and first.concepts == len(CONCEPTS)
+    for name in ("concepts", "synonyms"):
         frame = pl.read_parquet(tmp_path / f"{name}.parquet")
         frame.reverse().write_parquet(tmp_path / f"{name}.parquet")
-    second = read_tables(bundle)
-    assert first.concepts.equals(second.concepts)
-    assert first.relations.equals(second.relations)
-    assert first.evidence.equals(second.evidence)
-    assert first.concepts_of(Category.DRUG)["id"].to_list() == ["RXNORM:4603"]
+    assert concepts.equals(pl.concat(GraphTables(bundle).concept_batches(100)))
+    small, large = ([*first.relation_batches(Predicate.HAS_PHENOTYPE, size)] for size in (2, 1000))
+    assert len(small) > len(large) == 1 and pl.concat(small).equals(large[0])
+    assert pl.concat(first.evidence_batches(2)).height == first.evidence

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from ehr.cohort import SCHEMAS, Cohort, create_cohort
-from kg.bundle import FORMAT, Bundle
-from kg.schema import TABLES
+from kg.bundle import Bundle
 from kg.types import statement_id
 from kg.vocabulary import Category, Predicate
+from tests.kg.tables import Rows, write_tables
 
 P, D = Category.PHENOTYPE, Category.DISEASE
 CONCEPTS = {
@@ -102,19 +101,21 @@ def _synonyms() -> list[tuple[str, str, str, str, str]]:
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     path: Path = tmp_path_factory.mktemp("graph")
-    tables: dict[str, list[tuple[object, ...]]] = {
-        "concepts": [(i, c.value, n, "", "test", False, None, []) for i, (c, n, _) in sorted(CONCEPTS.items())],
-        "synonyms": list(_synonyms()),
-        "statements": sorted(
-            (statement_id(s, p, o, False), s, p.value, o, False, w, ["test"]) for s, p, o, w in TRIPLES
-        ),
-        "evidence": [],
-        "mappings": [],
-        "rejects": [],
+    tables: dict[str, Rows] = {
+        "concepts": [{"id": i, "category": c.value, "name": n} for i, (c, n, _) in CONCEPTS.items()],
+        "synonyms": [{"concept": c, "text": t, "scope": scope, "kind": kind} for c, t, scope, kind, _ in _synonyms()],
+        "statements": [
+            {
+                "id": statement_id(s, p, o, False),
+                "subject": s,
+                "predicate": p.value,
+                "object": o,
+                "weight": w,
+            }
+            for s, p, o, w in TRIPLES
+        ],
     }
-    for name, schema in TABLES.items():
-        pl.DataFrame(tables[name], schema=schema, orient="row").write_parquet(path / f"{name}.parquet")
-    (path / "manifest.json").write_text(json.dumps({"format": FORMAT, "hash": "link-tests" * 4, "sources": {}}))
+    write_tables(path, tables, hash_="link-tests" * 4)
     return Bundle.open(path)
 
 

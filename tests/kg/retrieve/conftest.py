@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import polars as pl
 import pytest
 
-from kg.bundle import FORMAT, Bundle
-from kg.schema import TABLES
+from kg.bundle import Bundle
 from kg.types import Finding, statement_id
 from kg.vocabulary import Category, Predicate
+from tests.kg.tables import Rows, write_tables
 
 P, D, M = Category.PHENOTYPE, Category.DISEASE, Category.MEASUREMENT
 ROOT, EDEMA, LEGS, FEET, DYSPNEA, EXERTION = (
@@ -95,15 +93,23 @@ FINDINGS = [
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     path: Path = tmp_path_factory.mktemp("graph")
     statements = [(s, p, o, False, w) for s, p, o, w in TRIPLES] + [(s, p, o, True, w) for s, p, o, w in NEGATED]
-    tables: dict[str, list[tuple[object, ...]]] = {
-        "concepts": [(i, c.value, n, "", "test", i == GONE, None, []) for i, (c, n) in sorted(CONCEPTS.items())],
-        "statements": sorted(
-            (statement_id(s, p, o, negated), s, p.value, o, negated, w, ["test"]) for s, p, o, negated, w in statements
-        ),
+    tables: dict[str, Rows] = {
+        "concepts": [
+            {"id": i, "category": c.value, "name": n, "deprecated": i == GONE} for i, (c, n) in CONCEPTS.items()
+        ],
+        "statements": [
+            {
+                "id": statement_id(s, p, o, negated),
+                "subject": s,
+                "predicate": p.value,
+                "object": o,
+                "negated": negated,
+                "weight": w,
+            }
+            for s, p, o, negated, w in statements
+        ],
     }
-    for name, schema in TABLES.items():
-        pl.DataFrame(tables.get(name, []), schema=schema, orient="row").write_parquet(path / f"{name}.parquet")
-    (path / "manifest.json").write_text(json.dumps({"format": FORMAT, "hash": "retrieve" * 4, "sources": {}}))
+    write_tables(path, tables, hash_="retrieve" * 4)
     return Bundle.open(path)
 
 
