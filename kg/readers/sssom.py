@@ -43,7 +43,9 @@ class _Metadata:
 
 def _sidecar(path: Path) -> Path | None:
     """Give the file beside it that holds the metadata, where there is one."""
-    stem = path.name.lower().removesuffix(".gz").removesuffix(".tsv").removesuffix(".csv").removesuffix(".sssom")
+    stem = path.name.lower()
+    for ending in (".gz", ".bz2", ".tsv", ".csv", ".sssom"):
+        stem = stem.removesuffix(ending)
     for ending in (".sssom.yml", ".sssom.yaml", ".yml", ".yaml"):
         beside = path.parent / f"{path.name[: len(stem)]}{ending}"
         if beside.is_file():
