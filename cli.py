@@ -155,7 +155,7 @@ def kg_build(
         data=data,
         cohort=cohort,
     )
-    emit(report.rows(), how, title=f"loaded into {bundle}")
+    emit(report.summary(), how, title=f"{bundle}")
 
 
 @kg_app.command("stats")

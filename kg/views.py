@@ -14,6 +14,7 @@ from ehr.cohort import library_errors
 from ehr.errors import InputError
 from kg.bundle import Bundle
 from kg.content import quoted
+from kg.duck import connect
 from kg.schema import TABLES, Schema
 
 _OTHERS = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.OutOfMemoryException)
@@ -35,10 +36,8 @@ def bundle_views(bundles: Mapping[str, Bundle], *, memory: str = "600MB") -> Ite
         with (
             tempfile.TemporaryDirectory(prefix="clinragen-") as spill,
             library_errors(Path(spill)),
-            duckdb.connect(config={"threads": "2"}) as connection,
+            connect(memory, Path(spill)) as connection,
         ):
-            connection.execute(f"SET memory_limit = '{memory}'")
-            connection.execute("SET temp_directory = $1", [spill])
             connection.execute("SET preserve_insertion_order = false")
             for name, bundle in bundles.items():
                 connection.execute(f"CREATE SCHEMA {name}")

@@ -14,9 +14,10 @@ from kg.quality.types import Quality
 from kg.schema import TABLES
 from kg.views import bundle_views
 
-__all__ = ["LIMIT", "Quality", "quality", "quality_rows", "write_quality"]
+__all__ = ["LIMIT", "REPORTS", "Quality", "quality", "quality_rows", "write_quality"]
 
 MEMORY = "300MB"
+REPORTS = ("report.json", "report.html")
 
 
 def quality(bundle: Bundle, cohort: Path | None = None) -> Quality:

@@ -20,6 +20,8 @@ _ALIASES = {
     "ICD-9": "ICD9",
     "ICD-9-CM": "ICD9CM",
     "ICD-9CM": "ICD9CM",
+    "ICD9-CM": "ICD9CM",
+    "ICD-10-PCS": "ICD10PCS",
     "ICD-O": "ICDO",
     "MIM": "OMIM",
     "MESH": "MESH",
@@ -65,6 +67,7 @@ _IRI_HEADS = (
     ("http://identifiers.org/", "/"),
     ("https://identifiers.org/", "/"),
     ("http://hl7.org/fhir/sid/icd-10-cm/", "ICD10CM:"),
+    ("http://hl7.org/fhir/sid/icd-9-cm/", "ICD9CM:"),
     ("urn:clinragen:ccs:", "CCS:"),
     ("urn:clinragen:concept:", "CRG:"),
 )
@@ -80,9 +83,12 @@ _CATEGORIES = {
     "ORPHA": Category.DISEASE,
     "DECIPHER": Category.DISEASE,
     "CCS": Category.DISEASE,
+    "CCSM": Category.DISEASE,
+    "CCSR": Category.DISEASE,
     "ICD10CM": Category.DISEASE,
     "ICD9CM": Category.DISEASE,
     "ICD10": Category.DISEASE,
+    "ICD10PCS": Category.PROCEDURE,
     "LOINC": Category.MEASUREMENT,
     "RXNORM": Category.DRUG,
     "DRUGBANK": Category.DRUG,
@@ -129,6 +135,8 @@ def normalise(identifier: str) -> str:
     local = local.strip()
     if prefix == "ICD10CM":
         local = dotted(local)
+    elif prefix == "ICD9CM":
+        local = dotted9(local)
     return f"{prefix}:{local}"
 
 
@@ -155,6 +163,21 @@ def dotted(code: str) -> str:
     upper = code.strip().upper()
     if len(upper) > 3 and upper[3] != "." and "-" not in upper and upper.isalnum():
         return f"{upper[:3]}.{upper[3:]}"
+    return upper
+
+
+def dotted9(code: str) -> str:
+    """Give an ICD-9-CM diagnosis code with its point, which stands after E and three digits, else after three places.
+
+    Procedures (``00.01``) and ranges stay as they are; without a point every code is taken for a diagnosis.
+
+    >>> dotted9("0389"), dotted9("v1005"), dotted9("E8500"), dotted9("E850"), dotted9("001-139.99")
+    ('038.9', 'V10.05', 'E850.0', 'E850', '001-139.99')
+    """
+    upper = code.strip().upper()
+    head = 4 if upper.startswith("E") else 3
+    if len(upper) > head and upper.isalnum():
+        return f"{upper[:head]}.{upper[head:]}"
     return upper
 
 

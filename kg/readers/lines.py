@@ -1,4 +1,4 @@
-"""Files of every packing as lines: plain, gzipped, inside a zip archive or a directory; never held whole.
+"""Files of every packing as lines: plain, gzip, bzip2, inside a zip archive or a directory; never held whole.
 
 A file that cannot be read ends in one clear `InputError`; a line that cannot be read (bytes that are no UTF-8, a line
 without end) comes as `Damaged` and costs only itself.
@@ -6,6 +6,7 @@ without end) comes as `Damaged` and costs only itself.
 
 from __future__ import annotations
 
+import bz2
 import fnmatch
 import gzip
 import io
@@ -25,6 +26,8 @@ LONGEST_LINE = 4 << 20
 
 _BLOCK = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
+_BZIP2_MAGIC = b"BZh"
+_PACKED = (".gz", ".bz2")
 _ZIP_MAGIC = b"PK\x03\x04"
 _HIDDEN = ("__MACOSX", ".")
 _BOMB_SIZE, _BOMB_RATIO = 256 << 20, 300
@@ -40,12 +43,18 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """Name without folders and without ``.gz``."""
-        name = self.member.rpartition("/")[2] if self.member else self.path.name
-        return name[:-3] if name.lower().endswith(".gz") else name
+        """Name without folders and without ``.gz`` or ``.bz2``."""
+        return _unpacked(self.member.rpartition("/")[2] if self.member else self.path.name)
 
     def __str__(self) -> str:
         return f"{self.path}!{self.member}" if self.member else str(self.path)
+
+
+def _unpacked(name: str) -> str:
+    for suffix in _PACKED:
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,14 @@ class Damaged:
     """A line that cannot be given as text, and why."""
 
     reason: str
+
+
+@dataclass(slots=True)
+class Fallback:
+    """An older encoding for the lines of a file that are not UTF-8 (``cp1252``); ``lines`` counts them."""
+
+    encoding: str
+    lines: int = 0
 
 
 def is_zip(path: Path) -> bool:
@@ -84,14 +101,15 @@ def entries(path: Path) -> list[Entry]:
 def find(path: Path, *patterns: str) -> Entry | None:
     """Give the first file whose name fits one of the patterns (``MRCONSO.RRF``, ``sct2_Concept_*.txt``).
 
-    Names are compared without regard to case and without ``.gz``; a pattern with a slash is compared with the end of
-    the whole path. Earlier patterns win; among several files the last by name does (the newest of dated names).
+    Names are compared without regard to case and without ``.gz`` or ``.bz2``; a pattern with a slash is compared with
+    the end of the whole path. Earlier patterns win; among several files the last by name does (the newest of dated
+    names).
     """
     present = entries(path)
     for pattern in patterns:
         wanted = pattern.lower()
         for entry in reversed(present):
-            whole = (entry.member or entry.path.as_posix()).lower().removesuffix(".gz")
+            whole = _unpacked((entry.member or entry.path.as_posix()).lower())
             if fnmatch.fnmatchcase(entry.name.lower(), wanted) or (
                 "/" in wanted and fnmatch.fnmatchcase(whole, f"*{wanted}")
             ):
@@ -150,10 +168,10 @@ class _Bounded(io.RawIOBase):
 
 @contextmanager
 def open_binary(source: Path | Entry) -> Iterator[BinaryIO]:
-    """Open a file for reading, through zip and gzip where its first bytes say so, whatever its name.
+    """Open a file for reading, through zip, gzip and bzip2 where its first bytes say so, whatever its name.
 
     Raises:
-        InputError: where the file is missing, cannot be read, its gzip or zip is truncated or damaged, or it unpacks to
+        InputError: where the file is missing, cannot be read, its packing is truncated or damaged, or it unpacks to
             something beyond reason.
     """
     entry = source if isinstance(source, Entry) else None
@@ -173,18 +191,23 @@ def open_binary(source: Path | Entry) -> Iterator[BinaryIO]:
             else:
                 packed = path.stat().st_size
                 raw = stack.enter_context(path.open("rb"))
-            if raw.peek(2)[:2] == _GZIP_MAGIC:
-                unzipped = cast(BinaryIO, stack.enter_context(gzip.open(raw)))
-                raw = io.BufferedReader(_Bounded(unzipped, packed, str(entry)), _BLOCK)
+            opener = gzip.open if raw.peek(2)[:2] == _GZIP_MAGIC else bz2.open if _is_bzip2(raw.peek(10)) else None
+            if opener is not None:
+                unpacked = cast(BinaryIO, stack.enter_context(opener(raw)))
+                raw = io.BufferedReader(_Bounded(unpacked, packed, str(entry)), _BLOCK)
             yield cast(BinaryIO, raw)
     except FileNotFoundError as error:
         raise InputError("no such file", where=path) from error
     except IsADirectoryError as error:
         raise InputError("is a directory, expected a file", where=path) from error
     except EOFError as error:
-        raise InputError("truncated gzip: ends before its end marker", where=str(source), remedy=_AGAIN) from error
+        raise InputError("truncated gzip or bzip2: no end marker", where=str(source), remedy=_AGAIN) from error
     except (gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"damaged gzip ({error})", where=str(source), remedy=_AGAIN) from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise InputError(f"damaged bzip2 ({error})", where=str(source), remedy=_AGAIN) from error
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "password" not in str(error):
             raise
@@ -194,10 +217,19 @@ def open_binary(source: Path | Entry) -> Iterator[BinaryIO]:
 _AGAIN = "fetch it again"
 
 
-def read_lines(source: Path | Entry) -> Iterator[tuple[int, str | Damaged]]:
+def _is_bzip2(head: bytes) -> bool:
+    """Say whether a file begins as bzip2 does: ``BZh``, a digit, and the mark of the first or of no block."""
+    return head[:3] == _BZIP2_MAGIC and head[4:10] in (b"\x31\x41\x59\x26\x53\x59", b"\x17\x72\x45\x38\x50\x90")
+
+
+def read_lines(source: Path | Entry, *, fallback: Fallback | None = None) -> Iterator[tuple[int, str | Damaged]]:
     r"""Yield (number from 1, text without its line end); `Damaged` where the line is not UTF-8 or too long.
 
     A byte order mark is dropped; ``\r\n`` counts as one line end.
+
+    Args:
+        source: the file.
+        fallback: what the lines that are not UTF-8 are read as, for files of a time before it.
 
     Raises:
         InputError: see `open_binary`.
@@ -221,28 +253,39 @@ def read_lines(source: Path | Entry) -> Iterator[tuple[int, str | Damaged]]:
                     rest = tail
                     continue
             whole, rest = rest + head, tail
-            for text in decoded(whole):
+            for text in decoded(whole, fallback):
                 number += 1
                 yield number, text
         if skipping:
             yield number + 1, Damaged(f"line longer than {LONGEST_LINE >> 20} MiB")
         elif rest:
-            yield number + 1, next(decoded(rest))
+            yield number + 1, next(decoded(rest, fallback))
 
 
-def decoded(block: bytes) -> Iterator[str | Damaged]:
+def decoded(block: bytes, fallback: Fallback | None = None) -> Iterator[str | Damaged]:
     """Yield the lines of a block (no line end behind the last), decoded one by one only where a byte is no UTF-8."""
     try:
         text = block.decode("utf-8")
     except UnicodeDecodeError:
         for line in block.split(b"\n"):
-            try:
-                yield line.decode("utf-8").rstrip("\r")
-            except UnicodeDecodeError:
-                yield Damaged("not UTF-8")
+            yield _decoded_line(line, fallback)
         return
     if "\r" in text:
         for one in text.split("\n"):
             yield one.rstrip("\r")
     else:
         yield from text.split("\n")
+
+
+def _decoded_line(line: bytes, fallback: Fallback | None) -> str | Damaged:
+    try:
+        return line.decode("utf-8").rstrip("\r")
+    except UnicodeDecodeError:
+        if fallback is None:
+            return Damaged("not UTF-8")
+    try:
+        text = line.decode(fallback.encoding).rstrip("\r")
+    except UnicodeDecodeError:
+        return Damaged(f"neither UTF-8 nor {fallback.encoding}")
+    fallback.lines += 1
+    return text
