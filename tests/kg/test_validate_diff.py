@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,54 +16,149 @@ from kg.types import statement_id
 from kg.validate import validate
 from kg.vocabulary import Predicate
 from tests.kg.tables import write_tables
-from tests.kg.tiny_sources import BRIDGE, HPOA, OBO, build_tiny
+from tests.kg.tiny_sources import BRIDGE, HPOA, OBO, build_tiny, write_sources
+
+Edit = Callable[[pl.DataFrame], pl.DataFrame]
+FIRST = pl.int_range(pl.len()) == 0
+PHENOTYPES = "statements/HAS_PHENOTYPE"
 
 
-def spoil(path: Path, table: str, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny(tmp_path_factory.mktemp("whole"))[1]
+
+
+@pytest.fixture
+def copy(whole: Path, tmp_path: Path) -> Path:
+    shutil.copytree(whole, tmp_path / "graph")
+    return tmp_path / "graph"
+
+
+def spoil(path: Path, table: str, change: Edit) -> None:
     file = path / f"{table}.parquet"
     frame = change(pl.read_parquet(file))
     frame.write_parquet(file)
 
 
-FIRST = pl.int_range(pl.len()) == 0
+def put(column: str, value: object) -> Edit:
+    return lambda frame: frame.with_columns(
+        pl.when(FIRST).then(pl.lit(value, dtype=frame.schema[column])).otherwise(column).alias(column)
+    )
 
 
-def put(column: str, value: object) -> Callable[[pl.DataFrame], pl.DataFrame]:
-    return lambda frame: frame.with_columns(pl.when(FIRST).then(pl.lit(value)).otherwise(column).alias(column))
+def add(**values: object) -> Edit:
+    """Add a row like the last one but for some values."""
+    return lambda frame: pl.concat(
+        [frame, frame.tail(1).with_columns(pl.lit(v, dtype=frame.schema[k]).alias(k) for k, v in values.items())]
+    )
 
 
 @pytest.mark.parametrize(
     ("table", "change", "what"),
     [
-        ("statements", put("subject", "HP:none"), "subject is no concept"),
-        ("statements", put("subject", "HP:none"), "id is not the hash of the triple"),
-        ("statements", put("object", "HP:none"), "object is no concept"),
-        ("statements", put("predicate", "biolink:sings_to"), "unknown predicate"),
-        ("statements", put("weight", 1.5), "weight outside 0 to 1"),
-        ("statements", put("weight", 0.0123), "weight is not the highest of its evidence"),
+        (PHENOTYPES, put("subject", "HP:none"), "subject is no concept"),
+        (PHENOTYPES, put("subject", "HP:none"), "id is not the hash of the triple"),
+        (PHENOTYPES, put("object", "HP:none"), "object is no concept"),
+        (PHENOTYPES, put("predicate", "biolink:sings_to"), "unknown predicate"),
+        (PHENOTYPES, put("predicate", "biolink:treats"), "predicate in the file of HAS_PHENOTYPE"),
+        (PHENOTYPES, put("weight", 1.5), "weight outside 0 to 1"),
+        (PHENOTYPES, put("weight", 0.0123), "weight is not the highest of its evidence"),
+        (PHENOTYPES, put("publications", ["PMID:0"]), "publications are not those of its evidence"),
+        (PHENOTYPES, put("checked", False), "checked is not that of its evidence"),
+        (PHENOTYPES, lambda f: pl.concat([f, f.tail(1)]), "id stands twice"),
         ("evidence", put("source", "nobody"), "sources are not those of its evidence"),
+        ("evidence", put("source", "nobody"), "caption is not source and version"),
         ("evidence", lambda f: f.filter(~FIRST), "statement without evidence"),
         ("evidence", put("statement", "S0"), "statement is not there"),
+        ("evidence", put("statement", "S0"), "id is not that of the statement with a number"),
+        ("evidence", put("object", "HP:none"), "triple is not that of the statement"),
+        ("evidence", lambda f: pl.concat([f, f.tail(1)]), "id is not that of the statement with a number"),
+        ("evidence", put("weight", -0.1), "weight outside 0 to 1"),
         ("concepts", put("category", "biolink:Fish"), "unknown category"),
         ("concepts", put("name", ""), "name is empty"),
         ("concepts", put("id", "no curie"), "id is no CURIE"),
         ("concepts", lambda f: pl.concat([f, f.tail(1)]), "id stands twice"),
-        ("concepts", lambda f: f.reverse(), "not sorted by id"),
         ("concepts", put("definition", None), "column definition is null"),
+        ("concepts", put("equivalents", ["HP:0001945"]), "equivalent is a concept of its own"),
+        (
+            "concepts",
+            lambda f: f.with_columns(equivalents=pl.lit(["X:1"], dtype=pl.List(pl.String))),
+            "equivalent of two concepts",
+        ),
         ("synonyms", put("concept", "HP:none"), "concept is not there"),
         ("synonyms", put("scope", "vague"), "unknown scope"),
         ("mappings", lambda f: pl.concat([f, f.tail(1)]), "row stands twice"),
     ],
 )
-def test_each_fault_is_found(
-    tmp_path: Path, table: str, change: Callable[[pl.DataFrame], pl.DataFrame], what: str
-) -> None:
-    _, path, _ = build_tiny(tmp_path)
-    spoil(path, table, change)
-    problems = {problem.what for problem in validate(path)}
+def test_each_fault_is_found(copy: Path, table: str, change: Edit, what: str) -> None:
+    spoil(copy, table, change)
+    problems = {problem.what for problem in validate(copy)}
     assert what in problems
+    assert "content is not that of the manifest" in problems or any(
+        "manifest says otherwise" in one for one in problems
+    )
     assert "hash is not that of the content" in problems
     assert "a file is not byte for byte the one that was built" in problems
+
+
+@pytest.mark.parametrize("table", ["concepts", "synonyms", "mappings", "evidence", PHENOTYPES])
+def test_rows_in_another_order_are_found(copy: Path, table: str) -> None:
+    assert validate(copy) == []
+    spoil(copy, table, lambda frame: frame.reverse())
+    problems = {(problem.table, problem.what.split(" by ")[0]) for problem in validate(copy)}
+    assert (table.partition("/")[0], "not sorted") in problems
+    assert ("manifest", "hash is not that of the content") not in problems, "the content is the same"
+
+
+CLIQUE: dict[str, object] = {
+    "clique": 1,
+    "reason": "ambiguous",
+    "subject": "A:1",
+    "predicate": "skos:exactMatch",
+    "object": "A:2",
+    "source": "test",
+    "members": ["A:1", "A:2"],
+}
+
+
+@pytest.mark.parametrize(
+    ("rows", "what"),
+    [
+        ([{"reason": "for fun"}], "unknown reason"),
+        ([{"clique": 2}], "cliques are not numbered from 1"),
+        ([{"members": ["A:1"]}], "members are not sorted, or fewer than two"),
+        ([{"members": ["A:2", "A:1"]}], "members are not sorted, or fewer than two"),
+        ([{"object": "A:1"}], "mapping of an id to itself"),
+        ([{}, {"reason": "mixes categories"}], "clique with two reasons or lists of members"),
+        ([{}, {"object": "A:3", "members": ["A:1", "A:3"]}], "clique with two reasons or lists of members"),
+        ([{}, {}], "row stands twice"),
+        ([{}, {"object": "A:3"}], None),
+    ],
+)
+def test_cliques_are_looked_over(tmp_path: Path, rows: list[dict[str, object]], what: str | None) -> None:
+    write_tables(tmp_path, {"cliques": [CLIQUE | row for row in rows]})
+    found = {p.what for p in validate(tmp_path) if p.table == "cliques" and "manifest" not in p.what}
+    assert found == ({what} if what else set())
+
+
+def test_files_that_are_no_relationship_type_are_found(copy: Path) -> None:
+    shutil.copy(copy / f"{PHENOTYPES}.parquet", copy / "statements" / "SINGS_TO.parquet")
+    assert [p.what for p in validate(copy)] == ["file of no relationship type"]
+
+
+def test_numbers_of_evidence_go_on_from_batch_to_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The evidence of one statement may lie in several batches."""
+    file = write_sources(tmp_path / "sources")[0].partition("?")[0]
+    build([f"{file}?name=s{n}" for n in range(7)], tmp_path / "graph")
+    assert Bundle.open(tmp_path / "graph").evidence.group_by("statement").len().collect()["len"].max() == 7
+    for size in (1, 2, 3, 5, 1000):
+        monkeypatch.setattr("kg.validate._BATCH", size)
+        assert validate(tmp_path / "graph") == []
+    monkeypatch.setattr("kg.validate._BATCH", 2)
+    spoil(tmp_path / "graph", "evidence", lambda f: f.with_columns(id=pl.col("id").str.replace(r"\.6$", ".5")))
+    (found,) = [p for p in validate(tmp_path / "graph") if p.table == "evidence" and "number" in p.what]
+    statements = Bundle.open(tmp_path / "graph").statements.collect().height
+    assert found.count == statements
 
 
 def test_a_manifest_that_lies_is_found(tmp_path: Path) -> None:
