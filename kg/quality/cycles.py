@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 Edges = npt.NDArray[np.int64]
 
@@ -27,6 +25,9 @@ def cycles_of(edges: Edges, size: int) -> Iterator[tuple[list[int], list[int]]]:
         The nodes of a component, ascending, and a cycle through some of them: a shortest one, or in a huge component
         the shortest that was found before the search gave up.
     """
+    from scipy.sparse import coo_array  # heavy to import, and most builds change nothing
+    from scipy.sparse.csgraph import connected_components
+
     loops = edges[edges[:, 0] == edges[:, 1], 0]
     if not len(edges):
         return

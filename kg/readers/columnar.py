@@ -107,7 +107,7 @@ def _header(pieces: Iterator[Piece], source: Path | Entry, layout: Layout) -> tu
             if isinstance(block, Damaged):
                 raise InputError(f"line {line}: {block.reason}", where=str(source), remedy=hint(layout.what))
             head, _, block = block.partition(b"\n")
-            text = next(decoded(head))
+            text = decoded(head)[0]
             if isinstance(text, Damaged):
                 raise InputError(f"line {line}: {text.reason}", where=str(source), remedy=hint(layout.what))
             line += 1

@@ -9,9 +9,9 @@ import polars as pl
 from kg.build import build
 from kg.bundle import Bundle
 from kg.validate import validate
-from tests.kg import test_readers_rxnorm as rxnorm
-from tests.kg import test_readers_snomed as snomed
-from tests.kg import test_readers_umls as umls
+from tests.kg import rxnorm_files as rxnorm
+from tests.kg import snomed_files as snomed
+from tests.kg import umls_files as umls
 from tests.kg.rrf_files import write
 
 
