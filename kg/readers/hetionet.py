@@ -22,7 +22,7 @@ from kg.readers.columnar import Chunk, Layout, read_chunks
 from kg.readers.graph_columns import Kind, Kinds, Nodes, Numbers, coded, distinct, facts, joined
 from kg.readers.hetionet_rules import category_of, curie, rule_of, rule_of_metaedge
 from kg.readers.json_stream import read_items
-from kg.readers.lines import Entry, entries, find, need, single
+from kg.readers.lines import Entry, entries, find, need, need_beside, single
 from kg.readers.records import Batch, Header, Record, Records, Reject
 from kg.readers.source import Format
 
@@ -55,8 +55,8 @@ def tables(path: Path) -> list[Entry]:
     if jsons or not one.name.lower().endswith((".sif", ".tsv")):
         return [one]
     if "nodes" in one.name.lower():
-        return [one, need(path.parent, *_EDGE_NAMES, what="Hetionet's table of edges beside that of nodes")]
-    return [need(path.parent, *_NODE_NAMES, what="Hetionet's table of nodes beside that of edges"), one]
+        return [one, need_beside(path, *_EDGE_NAMES, what="Hetionet's table of edges beside that of nodes")]
+    return [need_beside(path, *_NODE_NAMES, what="Hetionet's table of nodes beside that of edges"), one]
 
 
 @dataclass(slots=True)

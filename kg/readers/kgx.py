@@ -27,7 +27,7 @@ from kg.readers.curies import is_citation, is_curie, normalise
 from kg.readers.graph_columns import Kind, Kinds, Nodes, Numbers, coded, distinct, facts, joined
 from kg.readers.json_stream import read_items, whole_characters
 from kg.readers.kgx_evidence import FREQUENCIES, LEVELS, QUALIFIERS, SOURCES, flags, notes, text_of, weights
-from kg.readers.lines import Damaged, Entry, entries, find, need, read_lines
+from kg.readers.lines import Damaged, Entry, entries, find, need, need_beside, read_lines
 from kg.readers.records import EXACT_MATCH, XREF, Batch, Header, Record, Records, Reject
 from kg.readers.source import Format
 from kg.schema import CONCEPTS
@@ -262,7 +262,7 @@ def _with_partner(path: Path, one: Entry) -> list[Entry]:
     stem, _, suffix = one.name.rpartition(".")
     for this, other in (("nodes", "edges"), ("edges", "nodes")):
         if stem.lower().endswith(this) and suffix.lower() in ("tsv", "jsonl") and not one.member:
-            beside = need(path.parent, f"{stem[: -len(this)]}{other}.{suffix}", what=f"{other} beside {this}")
+            beside = need_beside(path, f"{stem[: -len(this)]}{other}.{suffix}", what=f"{other} beside {this}")
             return [one, beside] if this == "nodes" else [beside, one]
     raise InputError("expected NAME_nodes.tsv, NAME_nodes.jsonl (or …_edges) or NAME.json", where=path)
 

@@ -51,6 +51,18 @@ class _Term:
     relations: list[tuple[Predicate, str, str]] = field(default_factory=list)
 
 
+def _curie(written: str) -> str:
+    """Give an id as the graph writes it.
+
+    Raises:
+        OboSyntaxError: where it is no CURIE.
+    """
+    found = normalise(written)
+    if not is_curie(found):
+        raise syntax.OboSyntaxError(f"{written[:40]!r} is no id such as HP:0001945")
+    return found
+
+
 class _Reader:
     """Turns stanzas into records; knows the header."""
 
@@ -94,7 +106,7 @@ class _Reader:
     def term(self, stanza: syntax.Stanza) -> Iterator[Record]:
         """Yield a term's records; its bad lines as rejects."""
         term = _Term()
-        rejects: list[Reject] = [Reject(f"line {line}", reason) for line, reason in stanza.bad]
+        rejects = list(stanza.rejects())
         self._identify(term, stanza, rejects)
         if not term.id:
             yield from rejects
@@ -111,7 +123,7 @@ class _Reader:
                     text, rest = syntax.quoted(clause.value)
                     self._synonym(term, f'"{syntax.escape(text)}" {_OLD_SYNONYMS[clause.tag]} {rest}')
             except syntax.OboSyntaxError as error:
-                rejects.append(Reject(f"line {clause.line}", f"{clause.tag}: {error}"))
+                rejects.append(Reject(f"line {clause.line}", f"{clause.tag} of {term.id[:40]}: {error}"))
         self.terms += 1
         yield from rejects
         yield from self._records(term)
@@ -122,13 +134,14 @@ class _Reader:
                 continue
             try:
                 written = syntax.identifier(clause.value)
+                identifier = _curie(written)
             except syntax.OboSyntaxError as error:
                 rejects.append(Reject(f"line {clause.line}", f"id: {error}"))
                 continue
             if term.id:
                 rejects.append(Reject(f"line {clause.line}", "second id in one term"))
                 continue
-            term.written, term.id = written, normalise(written)
+            term.written, term.id = written, identifier
 
     def _records(self, term: _Term) -> Iterator[Record]:
         yield Concept(
@@ -167,15 +180,15 @@ class _Reader:
         term.obsolete = value.split()[:1] == ["true"]
 
     def _replaced_by(self, term: _Term, value: str) -> None:
-        target = normalise(syntax.identifier(value))
+        target = _curie(syntax.identifier(value))
         term.replaced_by = term.replaced_by or target
         term.mappings.append(Mapping(term.id, REPLACED_BY, target))
 
     def _alt_id(self, term: _Term, value: str) -> None:
-        term.mappings.append(Mapping(normalise(syntax.identifier(value)), REPLACED_BY, term.id))
+        term.mappings.append(Mapping(_curie(syntax.identifier(value)), REPLACED_BY, term.id))
 
     def _consider(self, term: _Term, value: str) -> None:
-        term.mappings.append(Mapping(term.id, "oboInOwl:consider", normalise(syntax.identifier(value))))
+        term.mappings.append(Mapping(term.id, "oboInOwl:consider", _curie(syntax.identifier(value))))
 
     def _xref(self, term: _Term, value: str) -> None:
         target = normalise(syntax.identifier(value))
@@ -184,13 +197,17 @@ class _Reader:
             term.mappings.append(Mapping(term.id, XREF, target))
 
     def _is_a(self, term: _Term, value: str) -> None:
-        term.relations.append((Predicate.SUBCLASS_OF, syntax.identifier(value), ""))
+        self._relate(term, Predicate.SUBCLASS_OF, syntax.identifier(value), "")
+
+    def _relate(self, term: _Term, predicate: Predicate, target: str, note: str) -> None:
+        _curie(target)
+        term.relations.append((predicate, target, note))
 
     def _relationship(self, term: _Term, value: str) -> None:
         relation = syntax.identifier(value)
         target = syntax.identifier(value[len(value.split(None, 1)[0]) :].strip())
         predicate = RELATIONS.get(relation, Predicate.RELATED_TO)
-        term.relations.append((predicate, target, relation if predicate is Predicate.RELATED_TO else ""))
+        self._relate(term, predicate, target, relation if predicate is Predicate.RELATED_TO else "")
 
     def _property(self, term: _Term, value: str) -> None:
         name, _, rest = value.partition(" ")
@@ -232,8 +249,7 @@ def read_obo(
         if stanza.kind == "Term":
             yield from reader.term(stanza)
         else:
-            for line, reason in stanza.bad:
-                yield Reject(f"line {line}", reason)
+            yield from stanza.rejects()
     if not reader.terms:
         which = f" with prefix {', '.join(sorted(prefixes))}" if prefixes else ""
         raise InputError(f"no [Term]{which} in it", where=path, remedy="is this an OBO file?")

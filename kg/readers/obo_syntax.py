@@ -9,11 +9,21 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from kg.readers.lines import Damaged
+from kg.readers.lines import LONGEST_LINE, Damaged
+from kg.readers.records import Reject
 
 _ESCAPES = {"n": "\n", "t": "\t", "W": " "}
 _TAG = re.compile(r"([A-Za-z][\w-]*):(?:\s|$)")
-_MODIFIERS = re.compile(r"\s*\{\s*[\w:.-]+\s*=.*\}\s*(?:!.*)?$")
+_MODIFIER = re.compile(r"\{\s*[\w:.-]+\s*=")
+_MODIFIERS_END = re.compile(r"\}\s*(?:!|$)")
+MOST_CLAUSES = 100_000
+"""Lines of one stanza that are kept; in HPO and DOID the longest has a few hundred."""
+
+MOST_BAD = 1000
+"""Lines of one stanza that are reported one by one."""
+
+HOPELESS = 200
+"""So many lines at the beginning that cannot be read, and none that can: this is another file than it should be."""
 
 
 class OboSyntaxError(ValueError):
@@ -37,6 +47,22 @@ class Stanza:
     kind: str
     clauses: list[Clause]
     bad: list[tuple[int, str]]
+    more: int = 0
+    """Further lines that could not be read, beyond `MOST_BAD`."""
+
+    def fault(self, line: int, reason: str) -> None:
+        """Note a line that could not be read."""
+        if len(self.bad) < MOST_BAD:
+            self.bad.append((line, reason))
+        else:
+            self.more += 1
+
+    def rejects(self) -> Iterator[Reject]:
+        """Yield what was noted."""
+        for line, reason in self.bad:
+            yield Reject(f"line {line}", reason)
+        if self.more:
+            yield Reject(f"line {self.line}", f"{self.more:,} further lines of this stanza that cannot be read")
 
 
 def unescape(text: str) -> str:
@@ -88,9 +114,12 @@ def free_text(value: str) -> str:
 
     An exclamation mark does not end it: in names it is text more often than a comment.
     """
-    cut = _MODIFIERS.search(value) if value.rstrip().endswith("}") or "} !" in value else None
-    if cut is not None and not value[: cut.start()].endswith("\\"):
-        value = value[: cut.start()]
+    for match in _MODIFIER.finditer(value) if "}" in value else ():
+        if value[match.start() - 1 : match.start()] == "\\":
+            continue
+        if _MODIFIERS_END.search(value, match.end()):
+            value = value[: match.start()]
+        break
     return unescape(value).strip()
 
 
@@ -100,45 +129,53 @@ def _continued(text: str) -> bool:
 
 def _join(lines: Iterable[tuple[int, str | Damaged]]) -> Iterator[tuple[int, str | Damaged]]:
     """Join lines ended by a backslash, but only where the next one is no clause or stanza of its own."""
-    held: tuple[int, str] | None = None
-    for number, text in lines:
-        if held is not None:
-            if isinstance(text, str) and text and not _TAG.match(text) and not text.startswith("["):
-                held = (held[0], held[1][:-1] + text.lstrip())
+    number, held, size = 0, [""], 0
+    for at, text in lines:
+        if size:
+            whole = isinstance(text, str) and text and not _TAG.match(text) and not text.startswith("[")
+            if isinstance(text, str) and whole and size + len(text) <= LONGEST_LINE:
+                held[-1] = held[-1][:-1]
+                held.append(text.lstrip())
+                size += len(text)
                 if not _continued(text):
-                    yield held
-                    held = None
+                    yield number, "".join(held)
+                    size = 0
                 continue
-            yield held
-            held = None
+            yield number, "".join(held)
+            size = 0
         if isinstance(text, str) and _continued(text):
-            held = (number, text)
+            number, held, size = at, [text], len(text)
         else:
-            yield number, text
-    if held is not None:
-        yield held
+            yield at, text
+    if size:
+        yield number, "".join(held)
 
 
 def read_stanzas(lines: Iterable[tuple[int, str | Damaged]]) -> Iterator[Stanza]:
-    """Yield the header, then each stanza; a line without a tag is noted in its stanza and loses nothing else."""
+    """Yield the header, then each stanza; a line without a tag is noted in its stanza and loses nothing else.
+
+    A file that begins with `HOPELESS` lines without a tag is not read any further.
+    """
     stanza = Stanza(1, "", [], [])
     for number, text in _join(lines):
-        if isinstance(text, Damaged):
-            stanza.bad.append((number, text.reason))
+        stripped = text.strip() if isinstance(text, str) else text
+        if isinstance(stripped, Damaged):
+            stanza.fault(number, stripped.reason)
+        elif not stripped or stripped.startswith("!"):
             continue
-        stripped = text.strip()
-        if not stripped or stripped.startswith("!"):
-            continue
-        if stripped.startswith("["):
+        elif stripped.startswith("["):
             yield stanza
-            kind = stripped[1:].split("]")[0].strip()
+            kind = stripped[1:].split("]", 1)[0].strip()
             stanza = Stanza(number, kind, [], [])
             if "]" not in stripped:
-                stanza.bad.append((number, "stanza name does not close with ]"))
-            continue
-        match = _TAG.match(stripped) or _TAG.match(stripped.replace(":", ": ", 1))
-        if match is None:
-            stanza.bad.append((number, "expected `tag: value`"))
-            continue
-        stanza.clauses.append(Clause(number, match[1], stripped[len(match[1]) + 1 :].strip()))
+                stanza.fault(number, "stanza name does not close with ]")
+        elif match := _TAG.match(stripped) or _TAG.match(stripped.replace(":", ": ", 1)):
+            if len(stanza.clauses) < MOST_CLAUSES:
+                stanza.clauses.append(Clause(number, match[1], stripped[len(match[1]) + 1 :].strip()))
+            else:
+                stanza.fault(number, f"more than {MOST_CLAUSES:,} lines in one stanza")
+        else:
+            stanza.fault(number, "expected `tag: value`")
+        if not stanza.kind and not stanza.clauses and len(stanza.bad) >= HOPELESS:
+            break
     yield stanza
