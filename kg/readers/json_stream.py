@@ -64,6 +64,22 @@ def whole_characters(value: JsonValue, written: str) -> JsonValue:
     return value
 
 
+def weight(value: JsonValue) -> int:
+    """Give about how many bytes of memory a value takes, so that many are not held at once."""
+    total, waiting = 0, [value]
+    while waiting:
+        one = waiting.pop()
+        total += 64
+        if isinstance(one, str):
+            total += len(one)
+        elif isinstance(one, dict):
+            total += 64 * len(one) + sum(map(len, one))
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+    return total
+
+
 class _Reader:
     """Text of a document as it comes, with a place in it."""
 
