@@ -155,7 +155,7 @@ def kg_build(
         data=data,
         cohort=cohort,
     )
-    emit(report.rows(), how, title=f"loaded into {bundle}")
+    emit(report.summary(), how, title=f"{bundle}")
 
 
 @kg_app.command("stats")
@@ -260,6 +260,30 @@ def kg_validate(
     problems = problems_of(bundle)
     emit(problems, how)
     raise typer.Exit(1 if problems else 0)
+
+
+@kg_app.command("export")
+def kg_export(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Bundle directory.")],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="New, empty, or an earlier export.")],
+    to: Annotated[Literal["neo4j-admin", "kgx", "turtle", "graphml"], typer.Option("--to", help="Format.")],
+    licence: Annotated[Literal["open", "any"], typer.Option(help="open leaves out what may not be passed on.")] = "any",
+    centre: Annotated[str | None, typer.Option(metavar="CURIE", help="Only what lies around this concept.")] = None,
+    hops: Annotated[int, typer.Option(min=0, help="With --centre: how far around.")] = 2,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="With --centre or graphml: concepts at most (graphml: 20,000).")
+    ] = None,
+    how: OutputFormat = Format.TABLE,
+    quiet: Quiet = False,
+) -> None:
+    """Write a bundle for Neo4j's import tool, or as KGX, Turtle or GraphML.
+
+    Example: kg export graph --to kgx --licence open kgx/
+    """
+    from kg.export import export_bundle
+
+    rows = export_bundle(bundle, directory, to=to, licence=licence, centre=centre, hops=hops, limit=limit)
+    emit(rows, how, title=f"exported to {directory}")
 
 
 @kg_app.command("link")

@@ -7,11 +7,12 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import duckdb
 import polars as pl
 
+from kg.duck import connect
 from kg.schema import Schema
 
+_MEMORY = "400MB"
 _FIELD, _ITEM, _NULL = "chr(31)", "chr(30)", "chr(1)"
 
 
@@ -30,7 +31,7 @@ def content_hash(files: Sequence[Path], schema: Schema) -> str:
     row = (
         f"concat_ws({_FIELD}, {', '.join(_text(name, kind) for name, kind in schema.items() if name not in _IMPLIED)})"
     )
-    with duckdb.connect(config={"threads": "2"}) as connection:
+    with connect(_MEMORY) as connection:
         found = connection.execute(
             f"SELECT count(*), coalesce(bit_xor(md5_number({row})), 0) FROM read_parquet({quoted(files)})"
         ).fetchone()

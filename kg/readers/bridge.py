@@ -19,7 +19,6 @@ from kg.readers.curies import is_curie, normalise
 from kg.readers.lines import open_binary
 from kg.readers.packing import printable
 from kg.readers.records import Fact, Header, Mapping, Name, Record, Records, Reject
-from kg.readers.source import Format
 from kg.types import Concept, Evidence, Statement, Synonym
 from kg.vocabulary import Category, Predicate
 
@@ -207,13 +206,3 @@ def read_bridge(path: Path, source: str) -> Records:
     if (None, RDF.type, CRG.Assertion) not in graph:
         raise InputError("no crg:Assertion in it", where=path)
     yield from reader.assertions()
-
-
-FORMAT = Format(
-    name="bridge",
-    read=lambda source, _: read_bridge(source.path, source.name),
-    title="curated statements in this project's own RDF terms",
-    specification="docs/bridge.md of this project",
-    example="bridge:mine.ttl",
-    met="the built-in bridge",
-)

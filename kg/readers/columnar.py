@@ -25,7 +25,7 @@ from kg.readers.records import Reject
 from kg.readers.tabular import check_header, hint, records
 
 BLOCK = 16 << 20
-"""Bytes that are read at once."""
+"""Bytes that are read at once, unless a layout says otherwise."""
 
 _SMALL = 1 << 16
 """Bytes of a refused piece that is not halved any further."""
@@ -60,6 +60,7 @@ class Layout:
         coded: those of few different values: they come dictionary-encoded.
         delimiter, quoted, aliases, comment, what: see `kg.readers.tabular.read_table`.
         columns: names, for tables without a header line.
+        block: bytes that are read at once, 0 for `BLOCK`; smaller ones take less memory and somewhat more time.
     """
 
     needed: Sequence[str]
@@ -71,6 +72,7 @@ class Layout:
     comment: str = ""
     what: str = ""
     columns: Sequence[str] = ()
+    block: int = 0
 
 
 def read_chunks(source: Path | Entry, layout: Layout) -> Iterator[Chunk | Reject]:
@@ -82,7 +84,7 @@ def read_chunks(source: Path | Entry, layout: Layout) -> Iterator[Chunk | Reject
         InputError: where the file cannot be read, is empty, or lacks a needed column.
     """
     with open_binary(source) as file, ThreadPoolExecutor(1) as worker:
-        pieces = _pieces(file, layout.quoted)
+        pieces = _pieces(file, layout.quoted, layout.block or BLOCK)
         names, pieces = _header(pieces, source, layout)
         parser = _Parser(layout, names)
 
@@ -105,7 +107,7 @@ def _header(pieces: Iterator[Piece], source: Path | Entry, layout: Layout) -> tu
             if isinstance(block, Damaged):
                 raise InputError(f"line {line}: {block.reason}", where=str(source), remedy=hint(layout.what))
             head, _, block = block.partition(b"\n")
-            text = next(decoded(head))
+            text = decoded(head)[0]
             if isinstance(text, Damaged):
                 raise InputError(f"line {line}: {text.reason}", where=str(source), remedy=hint(layout.what))
             line += 1
@@ -120,11 +122,11 @@ def _header(pieces: Iterator[Piece], source: Path | Entry, layout: Layout) -> tu
     raise InputError("no header line, the file is empty", where=str(source), remedy=hint(layout.what))
 
 
-def _pieces(file: BinaryIO, quoted: bool) -> Iterator[Piece]:
+def _pieces(file: BinaryIO, quoted: bool, block: int) -> Iterator[Piece]:
     line, rest, skipping = 1, b"", False
     too_long = Damaged(f"line longer than {LONGEST_LINE >> 20} MiB")
     start = True
-    while data := file.read(BLOCK):
+    while data := file.read(block):
         if start:
             data, start = data.removeprefix(_BOM), False
         if skipping:

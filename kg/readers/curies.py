@@ -129,6 +129,11 @@ def normalise(identifier: str) -> str:
     >>> normalise("Orphanet:2590"), normalise("http://purl.obolibrary.org/obo/HP_0001945")
     ('ORPHA:2590', 'HP:0001945')
     """
+    prefix, colon, local = identifier.partition(":")
+    if local and "/" not in local and " " not in identifier and identifier.isprintable():  # nearly every one
+        name, plain = _prefix(prefix)
+        if plain:
+            return f"{name}:{local}"
     text = identifier.strip()
     if "://" in text or text.startswith("urn:"):
         return _contract(text)
@@ -142,6 +147,13 @@ def normalise(identifier: str) -> str:
     elif prefix == "ICD9CM":
         local = dotted9(local)
     return f"{prefix}:{local}"
+
+
+@lru_cache(maxsize=4096)
+def _prefix(written: str) -> tuple[str, bool]:
+    """Give a prefix's spelling, and whether ids with it are left as they are."""
+    prefix = normalise_prefix(written)
+    return prefix, prefix not in ("ICD10CM", "ICD9CM", "URN", "")
 
 
 def _contract(iri: str) -> str:
@@ -202,6 +214,28 @@ def is_curie(identifier: str) -> bool:
 def is_citation(identifier: str) -> bool:
     """Say whether a cross-reference names a publication or page rather than a concept."""
     return identifier.partition(":")[0].upper() in _CITATION_PREFIXES
+
+
+@lru_cache(maxsize=4096)
+def _naming(written: str) -> tuple[str, bool]:
+    """Give a prefix's spelling, and whether ids with it are left as they are and name concepts."""
+    prefix, plain = _prefix(written)
+    return prefix, plain and prefix not in _CITATION_PREFIXES
+
+
+def cross_reference(written: str) -> tuple[str, bool]:
+    """Give a cross-reference as `normalise` does, and whether it is the id of a concept (no citation, no address).
+
+    >>> cross_reference("UMLS_CUI:C0015967"), cross_reference("PMID:1"), cross_reference("https://example.org/1")
+    (('UMLS:C0015967', True), ('PMID:1', False), ('https://example.org/1', False))
+    """
+    prefix, _, local = written.partition(":")
+    if local and "/" not in local and " " not in written and written.isprintable():  # nearly every one
+        name, plain = _naming(prefix)
+        if plain:
+            return f"{name}:{local}", True
+    target = normalise(written)
+    return target, is_curie(target) and not is_citation(target)
 
 
 def category_of(identifier: str) -> Category:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from kg.readers import (
-    bridge,
     ccs,
     ccsr,
     gems,
@@ -18,20 +17,45 @@ from kg.readers import (
     mimic_icd,
     names,
     obo,
+    obographs,
     optimuskg,
+    owl,
     phenotypes,
     primekg,
     rxnorm,
     series,
+    skos,
     snomed,
+    sssom,
     umls,
 )
-from kg.readers.source import Format
+from kg.readers.records import Records
+from kg.readers.source import Context, Format, Source
+
+
+def _read_bridge(source: Source, _: Context) -> Records:
+    from kg.readers.bridge import read_bridge  # rdflib takes half a second to import, and most builds change nothing
+
+    return read_bridge(source.path, source.name)
+
+
+_BRIDGE = Format(
+    name="bridge",
+    read=_read_bridge,
+    title="curated statements in this project's own RDF terms",
+    specification="docs/bridge.md of this project",
+    example="bridge:mine.ttl",
+    met="the built-in bridge",
+)
 
 FORMATS: dict[str, Format] = {
     one.name: one
     for one in (
         obo.FORMAT,
+        obographs.FORMAT,
+        owl.FORMAT,
+        skos.FORMAT,
+        sssom.FORMAT,
         hpoa.FORMAT,
         icd10cm.FORMAT,
         icd10cm_order.FORMAT,
@@ -43,7 +67,7 @@ FORMATS: dict[str, Format] = {
         loinc.FORMAT,
         loinc2hpo.FORMAT,
         names.FORMAT,
-        bridge.FORMAT,
+        _BRIDGE,
         series.FORMAT,
         phenotypes.FORMAT,
         primekg.FORMAT,

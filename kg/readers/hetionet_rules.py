@@ -7,6 +7,7 @@ Types and directions: https://github.com/hetio/hetionet, ``hetnet/json/hetionet-
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kg.readers.curies import is_curie, normalise
 from kg.vocabulary import Category, Predicate
@@ -122,6 +123,7 @@ def category_of(kind: str) -> Category:
     return KINDS[kind][0] if kind in KINDS else Category.OTHER
 
 
+@lru_cache(maxsize=1 << 16)
 def curie(kind: str, identifier: str) -> str:
     """Give a node's id as the graph writes it; nothing where what the file has makes none.
 

@@ -188,7 +188,9 @@ def _json_chunks(entry: Entry, layout: Layout) -> Iterator[Chunk | Reject]:
         if not text.strip():
             continue
         try:
-            item = whole_characters(json.loads(text), text)
+            item = json.loads(text)
+            if "\\u" in text:
+                item = whole_characters(item)
         except (ValueError, RecursionError) as error:
             yield Reject(f"line {number}", f"no valid JSON ({type(error).__name__})")
             continue

@@ -184,29 +184,23 @@ def read_lines(source: Path | Entry, *, fallback: Fallback | None = None) -> Ite
                 if not newline:  # all of it still belonged to the long line
                     rest = tail
                     continue
-            whole, rest = rest + head, tail
-            for text in decoded(whole, fallback):
-                number += 1
-                yield number, text
+            found, rest = decoded(rest + head, fallback), tail
+            yield from enumerate(found, number + 1)
+            number += len(found)
         if skipping:
             yield number + 1, Damaged(f"line longer than {LONGEST_LINE >> 20} MiB")
         elif rest:
-            yield number + 1, next(decoded(rest, fallback))
+            yield number + 1, decoded(rest, fallback)[0]
 
 
-def decoded(block: bytes, fallback: Fallback | None = None) -> Iterator[str | Damaged]:
-    """Yield the lines of a block (no line end behind the last), decoded one by one only where a byte is no UTF-8."""
+def decoded(block: bytes, fallback: Fallback | None = None) -> list[str | Damaged]:
+    """Give the lines of a block (no line end behind the last), decoded one by one only where a byte is no UTF-8."""
     try:
         text = block.decode("utf-8")
     except UnicodeDecodeError:
-        for line in block.split(b"\n"):
-            yield _decoded_line(line, fallback)
-        return
-    if "\r" in text:
-        for one in text.split("\n"):
-            yield one.rstrip("\r")
-    else:
-        yield from text.split("\n")
+        return [_decoded_line(line, fallback) for line in block.split(b"\n")]
+    lines = text.split("\n")
+    return [one.rstrip("\r") for one in lines] if "\r" in text else [*lines]
 
 
 def _decoded_line(line: bytes, fallback: Fallback | None) -> str | Damaged:

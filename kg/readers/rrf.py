@@ -35,6 +35,9 @@ _THREADS = 2
 BATCH = 100_000
 """Rows of one `Batch`."""
 
+BLOCK = 4 << 20
+"""Bytes of a file that are read at once: the database beside it wants the memory."""
+
 _CONSO = "CUI LAT TS LUI STT SUI ISPREF AUI SAUI SCUI SDUI SAB TTY CODE STR SRL SUPPRESS CVF"
 _REL = "CUI1 AUI1 STYPE1 REL CUI2 AUI2 STYPE2 RELA RUI SRUI SAB SL RG DIR SUPPRESS CVF"
 _SAB = (
@@ -73,7 +76,9 @@ def rows(entry: Entry, *keep: str) -> Iterator[pl.DataFrame | Reject]:
     """
     name = entry.name.upper()
     release = "an RxNorm release" if name.startswith("RXN") else "a UMLS release"
-    layout = Layout(keep, delimiter="|", quoted=False, columns=_COLUMNS[name].split(), what=f"{name} of {release}")
+    layout = Layout(
+        keep, delimiter="|", quoted=False, columns=_COLUMNS[name].split(), what=f"{name} of {release}", block=BLOCK
+    )
     for one in read_frames(entry, layout):
         yield Reject(f"{name} {one.record}", one.reason) if isinstance(one, Reject) else one
 

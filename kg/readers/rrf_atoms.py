@@ -125,7 +125,6 @@ class Atoms:
         """
         self._name = entry.name.upper()
         wanted = ("CUI", "LAT", "TS", "STT", "ISPREF", "AUI", "SAB", "TTY", "CODE", "STR", "SRL", "SUPPRESS")
-        self._work.run("BEGIN")
         for frame in rows(entry, *wanted):
             if isinstance(frame, Reject):
                 yield frame
@@ -142,7 +141,6 @@ class Atoms:
             self._work.insert("codes", self._coded(kept))
             if self._by_atom:
                 self._work.insert("atoms_of", frame.filter(pl.col("AUI") != "").select(aui="AUI", cui="CUI"))
-        self._work.run("COMMIT")
         self._check(entry)
         for step in (
             "CREATE TABLE names AS SELECT cui, str, min(rank) AS rank, arg_min(kind, rank) AS kind FROM atoms "

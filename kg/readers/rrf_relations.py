@@ -161,7 +161,6 @@ class Relations:
             InputError: where it cannot be read.
         """
         self._name = entry.name.upper()
-        self._work.run("BEGIN")
         for frame in rows(entry, "CUI1", "AUI1", "REL", "CUI2", "AUI2", "RELA", "SAB", "SUPPRESS"):
             if isinstance(frame, Reject):
                 yield frame
@@ -170,7 +169,6 @@ class Relations:
             empty = pl.any_horizontal(pl.col("a", "b") == "")
             yield from faults(frame, self._name, empty, "first or second concept is empty")
             self._work.insert("rel", self._oriented(frame))
-        self._work.run("COMMIT")
 
     def _with_ends(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Name the ends ``a`` and ``b``; an atom stands for its concept, marked with ``@``, where only it is given."""

@@ -29,7 +29,7 @@ from kg.readers.columnar import Layout
 from kg.readers.frames import read_frames
 from kg.readers.lines import Entry, entries
 from kg.readers.records import REPLACED_BY, XREF, Batch, Header, Records, Reject
-from kg.readers.rrf import BATCH, faults, scratch
+from kg.readers.rrf import BATCH, BLOCK, faults, scratch
 from kg.readers.rrf_atoms import CLOSE_MATCH
 from kg.readers.source import Context, Format, Source
 from kg.vocabulary import Category, Predicate
@@ -132,9 +132,9 @@ class _Reader:
         """
         types = "".join(f", {name} BIGINT" for name in ids) + "".join(f", {name} VARCHAR" for name in texts)
         self.work.run(f"CREATE TABLE rows (id VARCHAR, live BOOLEAN, time INTEGER, line BIGINT, file SMALLINT{types})")
-        self.work.run("BEGIN")
         wanted = ("id", "effectiveTime", "active", *ids, *texts)
-        layout = Layout(wanted, delimiter="\t", quoted=False, comment="#", what="a Snapshot file of SNOMED CT (RF2)")
+        what = "a Snapshot file of SNOMED CT (RF2)"
+        layout = Layout(wanted, delimiter="\t", quoted=False, comment="#", what=what, block=BLOCK)
         for number, entry in enumerate(self.found[kind]):
             for frame in read_frames(entry, layout):
                 if isinstance(frame, Reject):
@@ -146,7 +146,6 @@ class _Reader:
                 unclear = ~pl.col("active").is_in(["0", "1"]) | (pl.col("id") == "")
                 yield from faults(frame, entry.name, ~broken & unclear, "active is neither 0 nor 1, or id is empty")
                 self.work.insert("rows", _typed(frame.filter(~broken & ~unclear), number, ids, texts))
-        self.work.run("COMMIT")
         if kind != "concepts" and len(self.found[kind]) < 2:  # then every component has one row, as specified
             self.work.run(f"ALTER TABLE rows RENAME TO {kind}")
             return

@@ -6,6 +6,7 @@ of millions of statements is loaded in the memory of one batch.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 from ehr.errors import InputError
 from kg.bundle import check_schema, intact, table_files
 from kg.content import quoted
+from kg.duck import connect
 from kg.schema import CONCEPTS, EVIDENCE, STATEMENTS, SYNONYMS
 from kg.stores.base import BundleFiles
 from kg.vocabulary import Category, Predicate
@@ -139,12 +141,13 @@ class _Query:
         self._text = text
 
     def __enter__(self) -> duckdb.DuckDBPyRelation:
-        self._connection = duckdb.connect(config={"threads": "2"})
-        self._connection.execute(f"SET memory_limit = '{_MEMORY}'")
+        self._spill = tempfile.TemporaryDirectory(prefix="clinragen-")
+        self._connection = connect(_MEMORY, Path(self._spill.name))
         return self._connection.sql(self._text)
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
+        self._spill.cleanup()
 
 
 def _rows(file: Path) -> int:

@@ -156,7 +156,7 @@ def test_a_quotient_is_a_frequency(tmp_path: Path, text: str, weight: float, neg
         ({"a_nodes.tsv": b"id\nHP:1\n", "a_edges.tsv": b"subject\tobject\n"}, "no column 'predicate'"),
         ({"a_nodes.jsonl": b"", "a_edges.jsonl": b"\n"}, "no node and no edge"),
         ({"a.json": b'{"nodes": []}'}, "no node and no edge"),
-        ({"a.json": b'{"nodes": [{"id": "HP:1"'}, "item 1 of 'nodes'"),
+        ({"a.json": b'{"nodes": [{"id": "HP:1"'}, "character 25: Expecting"),
         ({"readme.md": b"x"}, "holds no .*json"),
         ({"a_nodes.tsv": gzip.compress(table(NODES * 500).encode())[:-9], "a_edges.tsv": b"x"}, "truncated gzip"),
     ],

@@ -1,0 +1,79 @@
+"""The rows that a load leaves in Neo4j, with the fingerprint that it keeps of each.
+
+All that the export needs to know of `kg.stores.neo4j_load` stands here, so that a database filled by Neo4j's import
+tool is one that `kg build --store neo4j://…` finds nothing to change in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from kg.stores.base import BundleFiles
+from kg.stores.manifest import manifest_of, manifest_text
+from kg.stores.neo4j_load import SCHEMA, _content
+from kg.stores.tables import GraphTables
+from kg.vocabulary import Category, Predicate
+
+CONTENT = "_content"
+"""Property with the fingerprint."""
+SCHEMA_STATEMENTS = SCHEMA
+"""Cypher statements for constraints and indexes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Nodes of one label, or relationships of one type.
+
+    Attributes:
+        name: label or type.
+        relations: whether these are relationships, with columns ``subject`` and ``object`` for their ends.
+        key: property that tells them apart.
+        count: number of rows.
+    """
+
+    name: str
+    relations: bool
+    key: str
+    count: int
+
+
+def kinds(tables: GraphTables) -> Iterator[Kind]:
+    """Give what a load makes, but the one ``Bundle`` node."""
+    yield Kind("Source", False, "id", tables.sources.height)
+    yield Kind("Concept", False, "id", tables.concepts)
+    yield Kind("Evidence", False, "id", tables.evidence)
+    for predicate, count in tables.relations.items():
+        yield Kind(predicate.relationship, True, "statement", count)
+
+
+def rows(tables: GraphTables, kind: Kind) -> Iterator[pl.DataFrame]:
+    """Give the rows of a kind in batches, properties as columns; `CONTENT` is the last."""
+    for frame in _batches(tables, kind):
+        contents = pl.Series(CONTENT, [_content(row) for row in frame.iter_rows()], dtype=pl.String)
+        yield frame.with_columns(contents)
+
+
+def _batches(tables: GraphTables, kind: Kind) -> Iterator[pl.DataFrame]:
+    if kind.relations:
+        return tables.relation_batches(Predicate[kind.name])
+    if kind.name == "Concept":
+        return tables.concept_batches()
+    return tables.evidence_batches() if kind.name == "Evidence" else iter([tables.sources])
+
+
+def second_label() -> pl.Expr:
+    """Give the second label of a concept by its ``category``."""
+    return pl.col("category").replace_strict({one.value: one.label for one in Category}, return_dtype=pl.String)
+
+
+def bundle_node(bundle: BundleFiles, tables: GraphTables) -> dict[str, str]:
+    """Give the ``Bundle`` node of a load that is not finished; `FINISH` finishes it."""
+    manifest = manifest_text(manifest_of(bundle, tables))
+    return {"id": "bundle", "state": "loading", "hash": bundle.hash, "manifest": manifest}
+
+
+FINISH = "MATCH (b:Bundle {id: 'bundle'}) SET b.state = 'ready'"
+"""Cypher that says the database holds the bundle whole."""
