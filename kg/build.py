@@ -300,6 +300,7 @@ def _describe(
     bundle = Bundle(tables, {})
     rejected = dict(bundle.rejects.group_by("source").len().collect().iter_rows())
     said = {one.source: one for one in collected}
+    predicates = _count(bundle.statements.explode("sources", empty_as_null=False), ["sources", "predicate"])
     entries: list[dict[str, object]] = []
     for source in planned.sources:
         entry: dict[str, object] = source.settings() | {
@@ -316,6 +317,7 @@ def _describe(
         counts = {
             "concepts": one.counts["concepts"],
             "synonyms": one.counts["synonyms"] + one.counts["names"],
+            "statements": sum(int(n) for name, _, n in predicates if name == source.name),
             "evidence": one.counts["facts"],
             "mappings": one.counts["mappings"],
             "rejects": rejected.get(source.name, 0),
@@ -328,7 +330,7 @@ def _describe(
     return {
         "sources": entries,
         "categories": _count(bundle.concepts, ["source", "category"]),
-        "predicates": _count(bundle.statements.explode("sources", empty_as_null=False), ["sources", "predicate"]),
+        "predicates": predicates,
         "dangling": list(merged.dangling),
     }
 

@@ -50,6 +50,10 @@ _ALIASES = {
     "ENTREZGENE": "NCBIGENE",
 }
 
+LONGEST_ID = 1000
+"""Characters; what is longer is a text, not an id."""
+
+_CURIE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*:(?!//).")
 _DATED = re.compile(r"(SNOMEDCT_US|SNOMEDCT|ICD10CM|ICD9CM|MEDDRA|UMLS)_\d{4}(_\d\d){0,2}")
 
 _IRI_HEADS = (
@@ -194,10 +198,17 @@ def dotted9(code: str) -> str:
 
 
 def is_curie(identifier: str) -> bool:
-    """Say whether this is ``PREFIX:local`` without blanks, and no address."""
-    prefix, colon, local = identifier.partition(":")
-    whole = bool(colon and prefix and local) and not local.startswith("//")
-    return whole and identifier.split(None, 1) == [identifier]
+    """Say whether this is ``PREFIX:local`` without blanks and what cannot be seen, and no address.
+
+    >>> is_curie("HP:0001945"), is_curie("https://example.org"), is_curie("HP:0001945\u200b"), is_curie("a b:1")
+    (True, False, False, False)
+    """
+    return (
+        len(identifier) <= LONGEST_ID
+        and identifier.isprintable()
+        and _CURIE.match(identifier) is not None
+        and " " not in identifier
+    )
 
 
 def is_citation(identifier: str) -> bool:

@@ -22,7 +22,7 @@ from kg.readers.columnar import Chunk, Layout, read_chunks
 from kg.readers.graph_columns import Kind, Kinds, Nodes, Numbers, coded, distinct, facts, joined
 from kg.readers.hetionet_rules import category_of, curie, rule_of, rule_of_metaedge
 from kg.readers.json_stream import read_items
-from kg.readers.lines import Entry, entries, find, need, single
+from kg.readers.lines import Entry, entries, find, need, need_beside, single
 from kg.readers.records import Batch, Header, Record, Records, Reject
 from kg.readers.source import Format
 
@@ -36,6 +36,8 @@ _EDGES = Layout(
 )
 _NODE_NAMES, _EDGE_NAMES = ("*nodes*.tsv",), ("*edges*.sif", "*-edges.tsv", "edges.tsv")
 _MANY = 50_000
+_MUCH = 32 << 20
+"""Characters of texts that are held at once."""
 
 
 def tables(path: Path) -> list[Entry]:
@@ -55,8 +57,8 @@ def tables(path: Path) -> list[Entry]:
     if jsons or not one.name.lower().endswith((".sif", ".tsv")):
         return [one]
     if "nodes" in one.name.lower():
-        return [one, need(path.parent, *_EDGE_NAMES, what="Hetionet's table of edges beside that of nodes")]
-    return [need(path.parent, *_NODE_NAMES, what="Hetionet's table of nodes beside that of edges"), one]
+        return [one, need_beside(path, *_EDGE_NAMES, what="Hetionet's table of edges beside that of nodes")]
+    return [need_beside(path, *_NODE_NAMES, what="Hetionet's table of nodes beside that of edges"), one]
 
 
 @dataclass(slots=True)
@@ -137,11 +139,18 @@ class _Rows:
     def __init__(self, kind: str, schema: dict[str, pl.DataType | type[pl.DataType]]) -> None:
         self.kind, self.schema = kind, schema
         self.rows: list[tuple[object, ...]] = []
+        self.size = 0
 
-    def flush(self, least: int = 1) -> Iterator[Record]:
-        if len(self.rows) >= least:
+    def add(self, row: tuple[object, ...]) -> Iterator[Record]:
+        self.rows.append(row)
+        self.size += sum(len(cell) for cell in row if isinstance(cell, str | list))
+        if len(self.rows) >= _MANY or self.size > _MUCH:
+            yield from self.flush()
+
+    def flush(self) -> Iterator[Record]:
+        if self.rows:
             yield Batch(self.kind, pl.DataFrame(self.rows, schema=self.schema, orient="row"))
-            self.rows = []
+            self.rows, self.size = [], 0
 
 
 def _read_json(entry: Entry) -> Records:
@@ -160,10 +169,8 @@ def _read_json(entry: Entry) -> Records:
         if isinstance(found, str):
             yield Reject(f"item {number} of {array}", found)
         else:
-            target = concepts if array == "nodes" else statements
-            target.rows.append(found)
             rows += 1
-            yield from target.flush(_MANY)
+            yield from (concepts if array == "nodes" else statements).add(found)
     if not rows:
         raise InputError("no node and no edge in it", where=str(entry), remedy="is this Hetionet's JSON file?")
     yield from concepts.flush()

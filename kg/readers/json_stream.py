@@ -194,3 +194,19 @@ def whole_characters(value: Json) -> Json:
         mended: Json = json.loads(text.encode("utf-8", "replace"))
         return mended
     return value
+
+
+def weight(value: Json) -> int:
+    """Give about how many bytes of memory a value takes, so that not too many are held at once."""
+    total, waiting = 0, [value]
+    while waiting:
+        one = waiting.pop()
+        total += 64
+        if isinstance(one, str):
+            total += len(one)
+        elif isinstance(one, dict):
+            total += 64 * len(one) + sum(map(len, one))
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+    return total

@@ -25,9 +25,9 @@ from kg.readers.biolink import Meaning, category_among, meaning_of
 from kg.readers.columnar import Chunk, Layout, read_chunks
 from kg.readers.curies import is_citation, is_curie, normalise
 from kg.readers.graph_columns import Kind, Kinds, Nodes, Numbers, coded, distinct, facts, joined
-from kg.readers.json_stream import read_items, whole_characters
+from kg.readers.json_stream import read_items, weight, whole_characters
 from kg.readers.kgx_evidence import FREQUENCIES, LEVELS, QUALIFIERS, SOURCES, flags, notes, text_of, weights
-from kg.readers.lines import Damaged, Entry, entries, find, need, read_lines
+from kg.readers.lines import Damaged, Entry, entries, find, need, need_beside, read_lines
 from kg.readers.records import EXACT_MATCH, XREF, Batch, Header, Record, Records, Reject
 from kg.readers.source import Format
 from kg.schema import CONCEPTS
@@ -49,6 +49,9 @@ _NODES = Layout(
     what="KGX's table of nodes",
 )
 _MANY = 50_000
+_MUCH = 32 << 20
+"""Bytes of objects that are held at once, as `weight` gives them."""
+
 _TABLE_LIST, _JSON_LIST = "|", "\x1f"
 """What stands between the values of a list: in tables, and where JSON's lists are put into columns."""
 
@@ -177,6 +180,7 @@ def _plain(value: JsonValue) -> str:
 def _json_chunks(entry: Entry, layout: Layout) -> Iterator[Chunk | Reject]:
     items: list[dict[str, JsonValue]] = []
     lines: list[int] = []
+    size = 0
     for number, text in read_lines(entry):
         if isinstance(text, Damaged):
             yield Reject(f"line {number}", text.reason)
@@ -195,9 +199,10 @@ def _json_chunks(entry: Entry, layout: Layout) -> Iterator[Chunk | Reject]:
             continue
         items.append(item)
         lines.append(number)
-        if len(items) >= _MANY:
+        size += weight(item)
+        if len(items) >= _MANY or size > _MUCH:
             yield _columns(layout, items, lines)
-            items, lines = [], []
+            items, lines, size = [], [], 0
     if items:
         yield _columns(layout, items, lines)
 
@@ -213,14 +218,18 @@ def _read_document(entry: Entry) -> Records:
             yield from take(_columns(layout, items, numbers), f"item of {array}")
             held[array] = ([], [])
 
+    size = 0
     for array, number, item in read_items(entry, ("nodes", "edges")):
         if not isinstance(item, dict):
             yield Reject(f"item of {array} {number}", "no JSON object")
             continue
         held[array][0].append(item)
         held[array][1].append(number)
-        if len(held[array][0]) >= _MANY:
-            yield from flush(array)
+        size += weight(item)
+        if len(held[array][0]) >= _MANY or size > _MUCH:
+            yield from flush("nodes")
+            yield from flush("edges")
+            size = 0
     yield from flush("nodes")
     yield from flush("edges")
     _check(reader, entry)
@@ -264,7 +273,7 @@ def _with_partner(path: Path, one: Entry) -> list[Entry]:
     stem, _, suffix = one.name.rpartition(".")
     for this, other in (("nodes", "edges"), ("edges", "nodes")):
         if stem.lower().endswith(this) and suffix.lower() in ("tsv", "jsonl") and not one.member:
-            beside = need(path.parent, f"{stem[: -len(this)]}{other}.{suffix}", what=f"{other} beside {this}")
+            beside = need_beside(path, f"{stem[: -len(this)]}{other}.{suffix}", what=f"{other} beside {this}")
             return [one, beside] if this == "nodes" else [beside, one]
     raise InputError("expected NAME_nodes.tsv, NAME_nodes.jsonl (or …_edges) or NAME.json", where=path)
 

@@ -6,32 +6,22 @@ without end) comes as `Damaged` and costs only itself.
 
 from __future__ import annotations
 
-import bz2
 import fnmatch
-import gzip
-import io
-import zipfile
-import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO
 
 from ehr.errors import InputError
 from ehr.files import user_errors
+from kg.readers.packing import HIDDEN, files_below, is_directory, is_zip, members, printable, unpacked
 
 LONGEST_LINE = 4 << 20
 """Bytes; a longer line is passed over and reported, so that a file without line ends cannot fill the memory."""
 
 _BLOCK = 1 << 20
-_GZIP_MAGIC = b"\x1f\x8b"
-_BZIP2_MAGIC = b"BZh"
 _PACKED = (".gz", ".bz2")
-_ZIP_MAGIC = b"PK\x03\x04"
-_HIDDEN = ("__MACOSX", ".")
-_BOMB_SIZE, _BOMB_RATIO = 256 << 20, 300
-"""No ontology shrinks to a 300th; a packed file that grows so much beyond this size is meant to fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +33,14 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """Name without folders and without ``.gz`` or ``.bz2``."""
-        return _unpacked(self.member.rpartition("/")[2] if self.member else self.path.name)
+        """Name without folders and without ``.gz`` or ``.bz2``, as a text that can be written anywhere."""
+        return printable(_plain(self.member.rpartition("/")[2] if self.member else self.path.name))
 
     def __str__(self) -> str:
-        return f"{self.path}!{self.member}" if self.member else str(self.path)
+        return printable(f"{self.path}!{self.member}" if self.member else str(self.path))
 
 
-def _unpacked(name: str) -> str:
+def _plain(name: str) -> str:
     for suffix in _PACKED:
         if name.lower().endswith(suffix):
             return name[: -len(suffix)]
@@ -72,30 +62,21 @@ class Fallback:
     lines: int = 0
 
 
-def is_zip(path: Path) -> bool:
-    """Say whether a file is a zip archive, whatever its name."""
-    with user_errors(path), path.open("rb") as raw:
-        return raw.read(4) == _ZIP_MAGIC
-
-
 def entries(path: Path) -> list[Entry]:
     """List the files of a directory (with its sub-directories) or zip archive, by name; a plain file is itself.
 
+    Symbolic links to files count, those to directories are not followed.
+
     Raises:
-        InputError: where there is nothing, or the archive is damaged.
+        InputError: where there is nothing, a directory may not be read, the archive is damaged, or there are more than
+            `kg.readers.packing.MOST_FILES`.
     """
-    if path.is_dir():
-        return [Entry(p) for p in sorted(path.rglob("*")) if p.is_file() and not p.name.startswith(_HIDDEN)]
-    if not path.exists():
-        raise InputError("no such file or directory", where=path)
+    if is_directory(path):
+        return [Entry(p) for p in files_below(path)]
     if not is_zip(path):
         return [Entry(path)]
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = sorted(i.filename for i in archive.infolist() if not i.is_dir())
-    except zipfile.BadZipFile as error:
-        raise InputError("damaged zip archive", where=path, remedy="fetch it again") from error
-    return [Entry(path, n) for n in names if not any(part.startswith(_HIDDEN) for part in n.split("/"))]
+    names = (n for n in sorted(members(path)) if not any(part.startswith(HIDDEN) for part in n.split("/")))
+    return [Entry(path, name) for name in names]
 
 
 def find(path: Path, *patterns: str) -> Entry | None:
@@ -105,11 +86,14 @@ def find(path: Path, *patterns: str) -> Entry | None:
     the end of the whole path. Earlier patterns win; among several files the last by name does (the newest of dated
     names).
     """
-    present = entries(path)
+    return _first(entries(path), patterns)
+
+
+def _first(present: list[Entry], patterns: tuple[str, ...]) -> Entry | None:
     for pattern in patterns:
         wanted = pattern.lower()
         for entry in reversed(present):
-            whole = _unpacked((entry.member or entry.path.as_posix()).lower())
+            whole = _plain((entry.member or entry.path.as_posix()).lower())
             if fnmatch.fnmatchcase(entry.name.lower(), wanted) or (
                 "/" in wanted and fnmatch.fnmatchcase(whole, f"*{wanted}")
             ):
@@ -130,13 +114,23 @@ def need(path: Path, *patterns: str, what: str) -> Entry:
     return entry
 
 
+def need_beside(path: Path, *patterns: str, what: str) -> Entry:
+    """As `need`, among the files of the directory that ``path`` lies in, without those below it."""
+    with user_errors(path.parent):
+        present = [Entry(p) for p in sorted(path.parent.iterdir()) if p.is_file()]
+    entry = _first(present, patterns)
+    if entry is None:
+        raise InputError(f"holds no {patterns[0]}", where=path.parent, remedy=f"expected {what}")
+    return entry
+
+
 def single(path: Path) -> Entry:
     """Give the one file that a path stands for: itself, or the only member of a zip archive.
 
     Raises:
         InputError: for a directory, or an archive of several files.
     """
-    if path.is_dir():
+    if is_directory(path):
         raise InputError("is a directory, expected a file", where=path)
     present = entries(path)
     if len(present) == 1:
@@ -145,81 +139,19 @@ def single(path: Path) -> Entry:
     raise InputError(f"expected an archive of one file, found {shown}", where=path, remedy="unpack it, name the file")
 
 
-class _Bounded(io.RawIOBase):
-    """Counts what a packed stream gives and stops it where it grows beyond reason."""
-
-    def __init__(self, stream: BinaryIO, packed: int, where: str) -> None:
-        self._stream, self._packed, self._where, self._given = stream, max(packed, 1), where, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(cast(bytearray, buffer))
-        data = self._stream.read(len(view))
-        view[: len(data)] = data
-        self._given += len(data)
-        if self._given > _BOMB_SIZE and self._given > _BOMB_RATIO * self._packed:
-            raise InputError(
-                f"unpacks to more than {_BOMB_RATIO} times its size", where=self._where, remedy="this is no ontology"
-            )
-        return len(data)
-
-
 @contextmanager
 def open_binary(source: Path | Entry) -> Iterator[BinaryIO]:
     """Open a file for reading, through zip, gzip and bzip2 where its first bytes say so, whatever its name.
 
     Raises:
-        InputError: where the file is missing, cannot be read, its packing is truncated or damaged, or it unpacks to
-            something beyond reason.
+        InputError: where the file is missing, is no regular file, cannot be read, its packing is truncated, damaged or
+            encrypted, or it unpacks to something beyond reason.
     """
-    entry = source if isinstance(source, Entry) else None
-    path = entry.path if entry is not None else cast(Path, source)
-    try:
-        with user_errors(path), ExitStack() as stack:
-            if entry is None:
-                if path.is_dir():
-                    raise IsADirectoryError
-                entry = single(path) if path.exists() and is_zip(path) else Entry(path)
-            raw: io.BufferedReader[Any]
-            if entry.member:
-                archive = stack.enter_context(zipfile.ZipFile(path))
-                packed = archive.getinfo(entry.member).compress_size
-                member = stack.enter_context(archive.open(entry.member))
-                raw = io.BufferedReader(_Bounded(cast(BinaryIO, member), packed, str(entry)), _BLOCK)
-            else:
-                packed = path.stat().st_size
-                raw = stack.enter_context(path.open("rb"))
-            opener = gzip.open if raw.peek(2)[:2] == _GZIP_MAGIC else bz2.open if _is_bzip2(raw.peek(10)) else None
-            if opener is not None:
-                unpacked = cast(BinaryIO, stack.enter_context(opener(raw)))
-                raw = io.BufferedReader(_Bounded(unpacked, packed, str(entry)), _BLOCK)
-            yield cast(BinaryIO, raw)
-    except FileNotFoundError as error:
-        raise InputError("no such file", where=path) from error
-    except IsADirectoryError as error:
-        raise InputError("is a directory, expected a file", where=path) from error
-    except EOFError as error:
-        raise InputError("truncated gzip or bzip2: no end marker", where=str(source), remedy=_AGAIN) from error
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"damaged gzip ({error})", where=str(source), remedy=_AGAIN) from error
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise InputError(f"damaged bzip2 ({error})", where=str(source), remedy=_AGAIN) from error
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "password" not in str(error):
-            raise
-        raise InputError(f"zip archive that cannot be read ({error})", where=str(source), remedy=_AGAIN) from error
-
-
-_AGAIN = "fetch it again"
-
-
-def _is_bzip2(head: bytes) -> bool:
-    """Say whether a file begins as bzip2 does: ``BZh``, a digit, and the mark of the first or of no block."""
-    return head[:3] == _BZIP2_MAGIC and head[4:10] in (b"\x31\x41\x59\x26\x53\x59", b"\x17\x72\x45\x38\x50\x90")
+    entry = source if isinstance(source, Entry) else single(source)
+    if is_directory(entry.path):
+        raise InputError("is a directory, expected a file", where=entry.path)
+    with unpacked(entry.path, entry.member, str(entry)) as file:
+        yield file
 
 
 def read_lines(source: Path | Entry, *, fallback: Fallback | None = None) -> Iterator[tuple[int, str | Damaged]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ehr.errors import InputError
 from kg.readers import obo_syntax as syntax
-from kg.readers.curies import normalise
+from kg.readers.curies import is_curie, normalise
 from kg.readers.lines import read_lines
 from kg.readers.records import EXACT_MATCH, Header, Record, Records, Reject
 from kg.readers.relations import is_match, mapping_predicate
@@ -78,7 +78,7 @@ class _Reader:
 
     def term(self, stanza: syntax.Stanza) -> list[Record]:
         """Give a term's records, its bad lines first as rejects."""
-        records: list[Record] = [Reject(f"line {line}", reason) for line, reason in stanza.bad]
+        records = stanza.rejects()
         term = self._identify(stanza, records)
         if not term.id:
             records.append(Reject(f"line {stanza.line}", "term without an id"))
@@ -91,7 +91,7 @@ class _Reader:
                 try:
                     handlers[tag](term, value)
                 except syntax.OboSyntaxError as error:
-                    records.append(Reject(f"line {line}", f"{tag}: {error}"))
+                    records.append(Reject(f"line {line}", f"{tag} of {term.id[:40]}: {error}"))
         self.terms += 1
         return records + self.writer.records(term) if records else self.writer.records(term)
 
@@ -100,13 +100,14 @@ class _Reader:
         for line, value in stanza.ids:
             try:
                 written = syntax.identifier(value)
+                identifier = _curie(written)
             except syntax.OboSyntaxError as error:
                 rejects.append(Reject(f"line {line}", f"id: {error}"))
                 continue
             if term.id:
                 rejects.append(Reject(f"line {line}", "second id in one term"))
                 continue
-            term.written, term.id = written, normalise(written)
+            term.written, term.id = written, identifier
         return term
 
     def _name(self, term: Term, value: str) -> None:
@@ -119,13 +120,13 @@ class _Reader:
         term.obsolete = value.split()[:1] == ["true"]
 
     def _replaced_by(self, term: Term, value: str) -> None:
-        term.add_successor(syntax.identifier(value))
+        term.add_successor(_curie(syntax.identifier(value)))
 
     def _alt_id(self, term: Term, value: str) -> None:
-        term.add_former(syntax.identifier(value))
+        term.add_former(_curie(syntax.identifier(value)))
 
     def _consider(self, term: Term, value: str) -> None:
-        term.add_consider(syntax.identifier(value))
+        term.add_consider(_curie(syntax.identifier(value)))
 
     def _xref(self, term: Term, value: str) -> None:
         if " " not in value and "\\" not in value and len(value) > 1 and value.isprintable():  # nothing but the id
@@ -135,17 +136,20 @@ class _Reader:
         term.add_xref(syntax.identifier(value), exact)
 
     def _is_a(self, term: Term, value: str) -> None:
-        term.add_parent(syntax.identifier(value))
+        written = syntax.identifier(value)
+        term.add_parent(written, _curie(written))
 
     def _relationship(self, term: Term, value: str) -> None:
-        term.add_relation(syntax.identifier(value), syntax.identifier(_second(value)))
+        written = syntax.identifier(_second(value))
+        term.add_relation(syntax.identifier(value), written, _curie(written))
 
     def _intersection(self, term: Term, value: str) -> None:
         first, rest = syntax.identifier(value), _second(value)
         if not rest or rest.startswith(("!", "{")):
-            term.add_parent(first, logical=True)
+            term.add_parent(first, _curie(first), logical=True)
         else:
-            term.add_relation(first, syntax.identifier(rest), logical=True)
+            written = syntax.identifier(rest)
+            term.add_relation(first, written, _curie(written), logical=True)
 
     def _equivalent(self, term: Term, value: str) -> None:
         term.add_match(EXACT_MATCH, syntax.identifier(value))
@@ -184,6 +188,18 @@ class _Reader:
         return take
 
 
+def _curie(written: str) -> str:
+    """Give an id as the graph writes it.
+
+    Raises:
+        OboSyntaxError: where it is no CURIE.
+    """
+    found = normalise(written)
+    if not is_curie(found):
+        raise syntax.OboSyntaxError(f"{written[:40]!r} is no id such as HP:0001945")
+    return found
+
+
 def _second(value: str) -> str:
     """Give what follows the first word."""
     return "".join(value.split(None, 1)[1:])
@@ -212,8 +228,7 @@ def read_obo(
         if stanza.kind == "Term":
             yield from reader.term(stanza)
         else:
-            for line, reason in stanza.bad:
-                yield Reject(f"line {line}", reason)
+            yield from stanza.rejects()
     if not reader.terms:
         which = f" with prefix {', '.join(sorted(prefixes))}" if prefixes else ""
         raise InputError(f"no [Term]{which} in it", where=path, remedy="is this an OBO file?")
@@ -225,5 +240,5 @@ FORMAT = Format(
     title="ontology in OBO 1.2 or 1.4",
     specification="OBO Flat File Format 1.4, https://owlcollab.github.io/oboformat/doc/obo-syntax.html",
     example="obo:doid.obo?prefix=DOID&category=Disease",
-    met="DOID 2016-09-01, SYMP 2026-07-30, HPO 2025-01-16",
+    met="DOID 2016-09-01 and 2026-07-31 (rebuilt), SYMP 2026-07-30, HPO 2025-01-16",
 )

@@ -10,12 +10,22 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
-from kg.readers.lines import Damaged
+from kg.readers.lines import LONGEST_LINE, Damaged
+from kg.readers.records import Record, Reject
 
 _ESCAPES = {"n": "\n", "t": "\t", "W": " "}
 _TAG = re.compile(r"([A-Za-z][\w-]*):(?:\s|$)")
 _OPENING = re.compile(r"\{\s*[\w:.-]+\s*=")
-_PAIR = re.compile(r'([\w:.-]+)\s*=\s*"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
+_PAIR = re.compile(r'(?<![\w:.-])([\w:.-]+)\s*=\s*"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
+
+MOST_LINES = 200_000
+"""Lines of one stanza that are kept; in HPO and DOID the longest has a few hundred."""
+
+MOST_BAD = 1000
+"""Lines of one stanza that are reported one by one."""
+
+HOPELESS = 200
+"""So many lines at the beginning that cannot be read, and none that can: this is another file than it should be."""
 
 Clause = tuple[int, str, str]
 """Number of the line that a clause begins on, its tag and its value."""
@@ -33,7 +43,8 @@ class Stanza:
         line: number of the line that it begins on.
         ids: line and value of its ``id`` clauses; one is expected.
         clauses: the others.
-        bad: lines that could not be read, with the reason.
+        bad: the first `MOST_BAD` lines that could not be read, with the reason.
+        more: how many there were beyond these.
     """
 
     line: int
@@ -41,6 +52,21 @@ class Stanza:
     ids: list[tuple[int, str]] = field(default_factory=list)
     clauses: list[Clause] = field(default_factory=list)
     bad: list[tuple[int, str]] = field(default_factory=list)
+    more: int = 0
+
+    def fault(self, line: int, reason: str) -> None:
+        """Note a line that could not be read."""
+        if len(self.bad) < MOST_BAD:
+            self.bad.append((line, reason))
+        else:
+            self.more += 1
+
+    def rejects(self) -> list[Record]:
+        """Give what was noted."""
+        found: list[Record] = [Reject(f"line {line}", reason) for line, reason in self.bad]
+        if self.more:
+            found.append(Reject(f"line {self.line}", f"{self.more:,} more lines below it that cannot be read"))
+        return found
 
 
 def unescape(text: str) -> str:
@@ -142,14 +168,15 @@ def _join(lines: Iterator[tuple[int, str | Damaged]], text: str) -> tuple[str, l
     Returns:
         the whole line, and the next one where that has been taken as well.
     """
-    parts = [text]
+    parts, size = [text], len(text)
     for following in lines:
         more = following[1]
         if not isinstance(more, str) or not more or _TAG.match(more) or more.startswith("["):
             return "".join(parts), [following]
         parts[-1] = parts[-1][:-1]
         parts.append(more.lstrip())
-        if not _continued(more):
+        size += len(more)
+        if not _continued(more) or size > LONGEST_LINE:
             break
     return "".join(parts), []
 
@@ -157,11 +184,13 @@ def _join(lines: Iterator[tuple[int, str | Damaged]], text: str) -> tuple[str, l
 def read_stanzas(source: Iterable[tuple[int, str | Damaged]], wanted: Container[str]) -> Iterator[Stanza]:
     """Yield the header, then each stanza; a line without a tag is noted in its stanza and loses nothing else.
 
+    A file that begins with `HOPELESS` lines without a tag is not read any further.
+
     Args:
         source: numbers and lines of the file.
         wanted: tags whose clauses are given; others are only checked.
     """
-    stanza = Stanza(1, "")
+    stanza, last = Stanza(1, ""), MOST_LINES
     rest = iter(source)
     lines = rest
     joined = 0
@@ -170,7 +199,7 @@ def read_stanzas(source: Iterable[tuple[int, str | Damaged]], wanted: Container[
             if not text:
                 continue
             if isinstance(text, Damaged):
-                stanza.bad.append((number, text.reason))
+                stanza.fault(number, text.reason)
                 continue
             if text[-1] == "\\" and number != joined and _continued(text):
                 whole, ahead = _join(rest, text)
@@ -178,10 +207,10 @@ def read_stanzas(source: Iterable[tuple[int, str | Damaged]], wanted: Container[
                 joined, lines = number, chain([(number, whole), *ahead], rest)
                 break
             tag, colon, value = text.partition(": ")
-            if colon and tag in wanted:  # nearly every line: no pattern needed
+            if colon and tag in wanted and number < last:  # nearly every line: no pattern needed
                 stanza.clauses.append((number, tag, value.strip()))
                 continue
-            if tag == "id" and colon:
+            if tag == "id" and colon and number < last:
                 stanza.ids.append((number, value.strip()))
                 continue
             stripped = text.strip()
@@ -189,13 +218,19 @@ def read_stanzas(source: Iterable[tuple[int, str | Damaged]], wanted: Container[
                 continue
             if stripped.startswith("["):
                 yield stanza
-                stanza = Stanza(number, stripped[1:].split("]")[0].strip())
+                stanza = Stanza(number, stripped[1:].split("]", 1)[0].strip())
+                last = number + MOST_LINES
                 if "]" not in stripped:
-                    stanza.bad.append((number, "stanza name does not close with ]"))
+                    stanza.fault(number, "stanza name does not close with ]")
                 continue
             clause = _clause(number, stripped)
             if clause is None:
-                stanza.bad.append((number, "expected `tag: value`"))
+                stanza.fault(number, "expected `tag: value`")
+                if stanza.line == 1 and not stanza.clauses and len(stanza.bad) >= HOPELESS:
+                    yield stanza
+                    return
+            elif number >= last:
+                stanza.fault(number, f"more than {MOST_LINES:,} lines in one stanza")
             elif clause[1] == "id":
                 stanza.ids.append((number, clause[2]))
             elif clause[1] in wanted:

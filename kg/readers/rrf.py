@@ -100,6 +100,11 @@ def prefix_of(sab: str) -> str:
     return _PREFIXES.get(sab) or normalise_prefix(sab)
 
 
+def number(text: str) -> int:
+    """Give a whole number of at most nine digits; 0 for anything else."""
+    return int(text) if text.isdecimal() and len(text) < 10 else 0
+
+
 @contextmanager
 def scratch() -> Iterator[Workspace]:
     """Give a DuckDB database in a temporary directory (``TMPDIR`` says where) that is gone afterwards."""

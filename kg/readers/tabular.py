@@ -107,6 +107,7 @@ def records(
 ) -> Iterator[tuple[int, list[str] | Reject]]:
     """Yield (number of its first line, cells) of each record; what cannot be split as a reject."""
     held: list[tuple[int, str]] = []
+    size = 0
     for number, text in lines:
         if isinstance(text, Damaged):
             yield from _unclosed(held, delimiter)
@@ -118,9 +119,11 @@ def records(
         if not quoted:
             yield number, text.split(delimiter)
             continue
+        still_open = _open(text, delimiter, within=bool(held))
+        size = size + len(text) if held else len(text)
         held.append((number, text))
-        if sum(part.count('"') for _, part in held) % 2 and _open([part for _, part in held], delimiter):
-            if len(held) > _MOST_LINES or sum(len(part) for _, part in held) > _LONGEST_FIELD:
+        if still_open:
+            if len(held) > _MOST_LINES or size > _LONGEST_FIELD:
                 yield from _unclosed(held, delimiter)
                 held = []
             continue
@@ -135,20 +138,30 @@ def _unclosed(held: list[tuple[int, str]], delimiter: str) -> Iterator[tuple[int
         return
     yield held[0][0], Reject(f"line {held[0][0]}", "a double quote that does not close")
     for number, text in held[1:]:
-        if text.count('"') % 2 and _open([text], delimiter):
+        if _open(text, delimiter):
             yield number, Reject(f"line {number}", "a double quote that does not close")
         elif text.strip():
             yield _record(number, text, delimiter)
 
 
-def _open(lines: Sequence[str], delimiter: str) -> bool:
-    """Say whether a cell in quotes goes on behind these lines; a quote amid a cell (5" tube) opens none."""
-    reader = csv.reader((*(line + "\n" for line in lines), "\n"), delimiter=delimiter)
+def _open(text: str, delimiter: str, *, within: bool = False) -> bool:
+    """Say whether a cell in quotes goes on behind a line; a quote amid a cell (5" tube) opens none.
+
+    Args:
+        text: the line.
+        delimiter: between cells.
+        within: whether the line begins inside of such a cell.
+    """
+    if '"' not in text:
+        return within
+    if not within and text.count('"') % 2 == 0:
+        return False
+    reader = csv.reader((('"' if within else "") + text + "\n", "\n"), delimiter=delimiter)
     try:
         next(reader)
     except csv.Error:
         return False
-    return reader.line_num > len(lines)
+    return reader.line_num > 1
 
 
 def _record(number: int, text: str, delimiter: str) -> tuple[int, list[str] | Reject]:

@@ -27,7 +27,7 @@ from ehr.progress import say
 from ehr.tables import Workspace
 from kg.readers.lines import Damaged, Entry, find, need, read_lines
 from kg.readers.records import REPLACED_BY, Batch, Header, Records, Reject
-from kg.readers.rrf import BATCH, keeps_suppressed, level, rows, scratch
+from kg.readers.rrf import BATCH, keeps_suppressed, level, number, rows, scratch
 from kg.readers.rrf_atoms import TERM_TYPES, Atoms, Choice, Vocabulary
 from kg.readers.rrf_relations import Relations, Rules
 from kg.readers.source import Context, Format, Source
@@ -172,7 +172,7 @@ class _Reader:
             for sab, srl, language, current, version, since in frame.drop("line").rows():
                 if current == "N" or len(self.declared) >= _MOST_SOURCES:
                     continue
-                self.declared[sab] = Vocabulary(int(srl) if srl.isdecimal() else 0, {language} if language else set())
+                self.declared[sab] = Vocabulary(number(srl), {language} if language else set())
                 if sab == "MTH":
                     self.version = version or since
 
@@ -183,7 +183,7 @@ class _Reader:
         ranks: dict[tuple[str, str], int] = {}
         for frame in rows(entry, "RANK", "SAB", "TTY"):
             if isinstance(frame, pl.DataFrame):
-                ranks |= {(sab, tty): int(rank) for _, rank, sab, tty in frame.rows() if rank.isdecimal()}
+                ranks |= {(sab, tty): number(rank) for _, rank, sab, tty in frame.rows()}
             if len(ranks) > _MOST_RANKS:
                 raise InputError(f"more than {_MOST_RANKS} ranks", where=str(entry), remedy="is this MRRANK.RRF?")
         highest = max(ranks.values(), default=0)

@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import polars as pl
+import pyoxigraph as ox
 
 from kg.collect import Collected, Collector
 from kg.readers.formats import FORMATS
@@ -19,6 +20,10 @@ from kg.types import Concept
 from tests.kg import code_samples, hetionet_files, kgx_files, optimuskg_files, primekg_files
 from tests.kg import rxnorm_files as rxnorm
 from tests.kg import snomed_files as snomed
+from tests.kg import test_readers_obographs as obographs
+from tests.kg import test_readers_owl as owl
+from tests.kg import test_readers_skos as skos
+from tests.kg import test_readers_sssom as sssom
 from tests.kg import umls_files as umls
 from tests.kg.tiny_sources import BRIDGE, HPOA, ICD, OBO
 
@@ -48,6 +53,23 @@ def _written(folder: str, write: Callable[[Path], object]) -> dict[str, bytes]:
         return {p.relative_to(place).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
 
 
+_RDF = {
+    "ttl": ox.RdfFormat.TURTLE,
+    "owl": ox.RdfFormat.RDF_XML,
+    "nt": ox.RdfFormat.N_TRIPLES,
+    "jsonld": ox.RdfFormat.JSON_LD,
+}
+
+
+def _as(turtle: str, kind: ox.RdfFormat) -> bytes:
+    """Write a graph in another syntax of RDF."""
+    if kind == ox.RdfFormat.TURTLE:
+        return turtle.encode()
+    written = ox.serialize(ox.parse(turtle, format=ox.RdfFormat.TURTLE), format=kind)
+    assert written is not None
+    return written
+
+
 def _all() -> dict[str, dict[str, bytes]]:
     found: dict[str, dict[str, bytes]] = {
         "obo": {"hp.obo": OBO.encode()},
@@ -72,6 +94,10 @@ def _all() -> dict[str, dict[str, bytes]]:
         },
         "optimuskg": _written("whole", optimuskg_files.write_whole) | _written("parts", optimuskg_files.write_parts),
     }
+    found["obographs"] = {"mini.json": json.dumps(obographs.GRAPH).encode()}
+    found["sssom"] = {"mini.sssom.tsv": sssom.TSV.encode()}
+    for format_, turtle in (("owl", owl.TTL), ("skos", skos.TTL)):
+        found[format_] = {f"mini.{suffix}": _as(turtle, kind) for suffix, kind in _RDF.items()}
     for sample in code_samples.SAMPLES:
         found.setdefault(sample.format, {})[sample.name] = sample.text.encode()
     found["loinc"] |= _below("LoincTable", {"Loinc.csv": code_samples.LOINC_FULL, "MapTo.csv": code_samples.MAP_TO})

@@ -88,7 +88,7 @@ def test_an_archive_that_is_broken_is_one_clear_line(tmp_path: Path) -> None:
         list(read_lines(tmp_path / "cut.zip"))
     data[300] ^= 255
     (tmp_path / "flipped.zip").write_bytes(data)
-    with pytest.raises(InputError, match=r"flipped\.zip: (zip archive that cannot be read|damaged)"):
+    with pytest.raises(InputError, match=r"flipped\.zip(!a\.txt)?: (zip archive that cannot be read|damaged)"):
         list(read_lines(tmp_path / "flipped.zip"))
     with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
         archive.writestr("a.txt", "1")
