@@ -156,7 +156,7 @@ def build(
             tables.mkdir()
             collected, failed = _read_all(planned.sources, parts, keep_going=keep_going)
             if strict:
-                _refuse_rejects(collected)
+                _refuse_rejects(collected, {source.name: source.path for source in planned.sources})
             facts = sum(one.counts["facts"] for one in collected)
             with bar("merging", facts) as advance:
                 merged = merge(collected, tables, workplace=folder, settings=settings, advance=advance)
@@ -197,14 +197,14 @@ def _disk_errors(bundle: Path) -> Iterator[None]:
         raise
 
 
-def _refuse_rejects(collected: Sequence[Collected]) -> None:
+def _refuse_rejects(collected: Sequence[Collected], paths: Mapping[str, Path]) -> None:
     """Raise for the first record that could not be read."""
     for one in collected:
         if one.counts["rejects"]:
             first = one.scan("rejects").head(1).collect().row(0, named=True)
             raise InputError(
                 f"{first['reason']} ({one.counts['rejects']} such records)",
-                where=f"source {one.source}, {first['record']}",
+                where=f"{paths[one.source]} {first['record']}",
                 remedy="mend the file, or build without --strict: then such records are left out and counted",
             )
 
