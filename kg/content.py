@@ -27,7 +27,7 @@ def content_hash(files: Sequence[Path], schema: Schema) -> str:
     """
     if not files:
         return _digest(schema, 0, 0, 0)
-    row = f" || {_FIELD} || ".join(_text(name, kind) for name, kind in schema.items())
+    row = row_text(schema)
     with duckdb.connect(config={"threads": "2"}) as connection:
         found = connection.execute(
             f"""SELECT count(*), coalesce(sum(md5_number_lower(r)), 0), coalesce(sum(md5_number_upper(r)), 0)
@@ -35,6 +35,11 @@ def content_hash(files: Sequence[Path], schema: Schema) -> str:
         ).fetchone()
     assert found is not None  # noqa: S101  (an aggregate gives one row)
     return _digest(schema, *(int(one) for one in found))
+
+
+def row_text(schema: Mapping[str, object]) -> str:
+    """Give SQL for a row as one text, which differs where any of the columns does."""
+    return f" || {_FIELD} || ".join(_text(name, kind) for name, kind in schema.items())
 
 
 def _text(name: str, kind: object) -> str:
