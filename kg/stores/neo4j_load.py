@@ -4,16 +4,14 @@ One way for the first load, for a load that was cut off and for a new version of
 changed is deleted, relationships first, and what the server lacks is created; a table of which the server holds nothing
 is created without being compared. Nothing is doubled, whatever happened before; the numbers are counted at the end.
 
-Two sessions write side by side, one of them the evidence alone: evidence is bound to nothing, so the two never wait for
-a lock that the other holds. Relationships stay in one session, because those of a hub would.
+One session writes: a second one beside it, for the evidence alone, took as long on two cores (see
+``benchmarks/neo4j_load.py``), and relationships of one hub wait for each other in any case.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import ExitStack
-from threading import Event
 from uuid import uuid4
 
 import neo4j
@@ -25,7 +23,7 @@ from kg.search import WordCounts
 from kg.stores.base import BundleFiles
 from kg.stores.manifest import manifest_of, manifest_text
 from kg.stores.neo4j_difference import CONTENT, Difference, Noted, Part, compare, with_fingerprints
-from kg.stores.neo4j_write import Stopped, Writer
+from kg.stores.neo4j_write import Writer
 from kg.stores.tables import GraphTables
 from kg.vocabulary import Category, Predicate
 
@@ -38,11 +36,11 @@ _HELD = (
 )
 
 
-def load_tables(sessions: Callable[[], neo4j.Session], bundle: BundleFiles, tables: GraphTables, url: str) -> None:
+def load_tables(session: neo4j.Session, bundle: BundleFiles, tables: GraphTables, url: str) -> None:
     """Make the database hold these rows; see the module.
 
     Args:
-        sessions: opens a session for writing.
+        session: open for writing.
         bundle: whose hash and manifest are recorded.
         tables: its rows.
         url: for messages.
@@ -52,17 +50,16 @@ def load_tables(sessions: Callable[[], neo4j.Session], bundle: BundleFiles, tabl
     """
     token = uuid4().hex
     parts = [*_parts(tables)]
-    with sessions() as session:
-        _begin(session, token)
-        for again in (False, True):
-            _apply(sessions, session, parts, url)
-            wrong = [*_miscounted(session, parts)]
-            if not wrong:
-                break
-            if again:
-                raise StoreError(f"{url}: {wrong[0]}; load again")
-            say(f"{wrong[0]}: comparing once more")
-        _finish(session, token, bundle, tables, url)
+    _begin(session, token)
+    for again in (False, True):
+        _apply(session, parts, url)
+        wrong = [*_miscounted(session, parts)]
+        if not wrong:
+            break
+        if again:
+            raise StoreError(f"{url}: {wrong[0]}; load again")
+        say(f"{wrong[0]}: comparing once more")
+    _finish(session, token, bundle, tables, url)
 
 
 def _parts(tables: GraphTables) -> Iterator[Part]:
@@ -79,11 +76,12 @@ def _parts(tables: GraphTables) -> Iterator[Part]:
     yield Part("Evidence", False, tables.evidence_batches, tables.evidence)
 
 
-def _apply(sessions: Callable[[], neo4j.Session], session: neo4j.Session, parts: list[Part], url: str) -> None:
+def _apply(session: neo4j.Session, parts: list[Part], url: str) -> None:
     with ExitStack() as stack:
         found: dict[str, Difference] = {}
+        counts = _counts(session, parts)
         for part in parts:
-            if _holds_any(session, part):
+            if counts[part.kind]:
                 found[part.kind] = compare(session, part, stack.enter_context(Noted()))
         todo = sum(found[part.kind].lacking if part.kind in found else part.rows for part in parts)
         todo += sum(one.stale.number for one in found.values())
@@ -92,46 +90,18 @@ def _apply(sessions: Callable[[], neo4j.Session], session: neo4j.Session, parts:
         for part in reversed(parts):
             if part.kind in found:
                 _delete(writer, part, found[part.kind].stale, advance)
-        _create_all(sessions, session, parts, found, url, advance)
+        for part in parts:
+            _create(writer, part, found.get(part.kind), advance)
 
 
-def _create_all(
-    sessions: Callable[[], neo4j.Session],
-    session: neo4j.Session,
-    parts: list[Part],
-    found: Mapping[str, Difference],
-    url: str,
-    advance: Advance,
-) -> None:
-    stop = Event()
-
-    def evidence() -> None:
-        try:
-            with sessions() as beside:
-                _create(Writer(beside, url, stop), parts[-1], found.get(parts[-1].kind), advance)
-        except BaseException:
-            stop.set()
-            raise
-
-    with ThreadPoolExecutor(1) as pool:
-        beside = pool.submit(evidence)
-        try:
-            writer = Writer(session, url, stop)
-            for part in parts[:-1]:
-                _create(writer, part, found.get(part.kind), advance)
-        except BaseException as error:
-            stop.set()
-            if isinstance(error, Stopped):
-                beside.result()
-            raise
-        beside.result()
-
-
-def _holds_any(session: neo4j.Session, part: Part) -> bool:
-    text = (
-        f"MATCH ()-[n:{part.kind}]->() RETURN count(n)" if part.relations else f"MATCH (n:{part.kind}) RETURN count(n)"
+def _counts(session: neo4j.Session, parts: list[Part]) -> dict[str, int]:
+    """Count every label and type in one query; Neo4j keeps these numbers."""
+    texts = (
+        f"MATCH {'()-[n:' + one.kind + ']->()' if one.relations else one.pattern} "
+        f"RETURN '{one.kind}' AS kind, count(n) AS number"
+        for one in parts
     )
-    return bool(session.run(text).single(strict=True)[0])
+    return {row["kind"]: row["number"] for row in session.run(" UNION ALL ".join(texts))}
 
 
 def _delete(writer: Writer, part: Part, stale: Noted, advance: Advance) -> None:
@@ -139,7 +109,7 @@ def _delete(writer: Writer, part: Part, stale: Noted, advance: Advance) -> None:
         text = _HELD
     else:
         element = "()-[n]->()" if part.relations else "(n)"
-        text = f"MATCH {element} WHERE elementId(n) IN $elements DELETE n RETURN 0"
+        text = f"MATCH {element} WHERE elementId(n) IN $elements DELETE n RETURN sum(0)"
     kept = sum(writer.delete(text, batch, advance) for batch in stale.batches())
     if kept:
         say(f"{kept} concepts that the bundle no longer has are still referred to; they stay, marked deprecated")
@@ -179,10 +149,13 @@ def _statement(part: Part, rows: pl.DataFrame, category: str, *, fresh: bool) ->
 
 
 def _miscounted(session: neo4j.Session, parts: list[Part]) -> Iterator[str]:
+    """Say which tables are not as long as the bundle's; concepts that only stay are left out."""
+    counts = _counts(session, parts)
     for part in parts:
-        where = f" WHERE n.{CONTENT} IS NOT NULL" if part.kind == "Concept" else ""
-        text = f"MATCH {part.pattern}{where} RETURN count(n)"
-        held = session.run(text).single(strict=True)[0]
+        held = counts[part.kind]
+        if held != part.rows:  # looked at closely: others may have relationships of that name, and some concepts stay
+            where = f" WHERE n.{CONTENT} IS NOT NULL" if part.kind == "Concept" else ""
+            held = session.run(f"MATCH {part.pattern}{where} RETURN count(n)").single(strict=True)[0]
         if held != part.rows:
             yield f"the database holds {held} {part.kind}, the bundle has {part.rows}"
 

@@ -126,11 +126,10 @@ class Neo4jStore:
             return self.manifest
         batch_bytes()  # a setting that is wrong is said before anything is touched
         tables = GraphTables(bundle)
-        with self._clear_errors(loading=True):
-            with self._session(write=True) as session:
-                refuse_foreign(session, self._url)
-                prepare(session, self._url)
-            load_tables(lambda: self._session(write=True), bundle, tables, self._url)
+        with self._clear_errors(loading=True), self._session(write=True) as session:
+            refuse_foreign(session, self._url)
+            prepare(session, self._url)
+            load_tables(session, bundle, tables, self._url)
         return self.manifest
 
     def query(

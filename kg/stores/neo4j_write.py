@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
-from threading import Event
 
 import neo4j
 import numpy as np
@@ -27,10 +26,6 @@ _MOST_ROWS = 20_000
 _ELEMENTS = 10_000
 _VALUE_BYTES = 9
 _UNITS = {"": 1, "k": 1_000, "m": 1_000_000}
-
-
-class Stopped(Exception):  # noqa: N818  (not an error: the other session had one)
-    """The load ends because another of its sessions failed."""
 
 
 class _TooLarge(Exception):  # noqa: N818  (caught here)
@@ -71,10 +66,9 @@ class Writer:
         size: bytes of rows a transaction; it shrinks where the server has not the memory for it.
     """
 
-    def __init__(self, session: neo4j.Session, url: str, stop: Event | None = None, size: int | None = None) -> None:
-        self.size = batch_bytes() if size is None else size
+    def __init__(self, session: neo4j.Session, url: str) -> None:
+        self.size = batch_bytes()
         self._session, self._url = session, url
-        self._stop = stop or Event()
 
     def write(self, statement: str, rows: pl.DataFrame, advance: Callable[[int], None]) -> None:
         """Run a statement that makes or changes one element a row.
@@ -121,8 +115,6 @@ class Writer:
 
     def run(self, statement: str, values: dict[str, object]) -> int:
         """Run a statement that returns one number, in a transaction of its own, and give the number."""
-        if self._stop.is_set():
-            raise Stopped
         return self._session.execute_write(_number, statement, values)
 
     def _shrink(self, piece: pl.DataFrame, error: _TooLarge) -> None:
