@@ -10,7 +10,7 @@ from kg.export.lines import quoted_sql
 from kg.readers.curies import is_curie
 from kg.readers.iris import ADDRESS, PLAIN, iri_head
 
-_BLANK = r"[\s\x1c-\x1f\x{85}\p{Z}]"
+_BLANK = r"[\x09-\x0d\x1c-\x20\x{85}\p{Z}]"
 """What Python counts as blanks."""
 
 
