@@ -86,7 +86,7 @@ neo4j-stop:
 	@$(BIN)/python -m kg.neo4j_server stop
 
 bench: install-test
-	@$(BIN)/python benchmarks/graph_build.py
+	@$(BIN)/python benchmarks/kg_build.py
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache

@@ -81,13 +81,18 @@ def emit(rows: Sequence[Mapping[str, object]], how: Format, *, title: str | None
         writer.writeheader()
         writer.writerows({name: _cell(row.get(name)) for name in columns} for row in rows)
     else:
-        table = Table(title=title, title_justify="left")
-        for name in columns:
-            numeric = all(isinstance(row.get(name), int | float | None) for row in rows)
-            table.add_column(name, justify="right" if numeric else "left", overflow="fold")
-        for row in rows:
-            table.add_row(*(_cell(row.get(name)) for name in columns))
-        Console(highlight=False, markup=False).print(table if columns else "no rows")
+        Console(highlight=False, markup=False).print(_table(rows, title) if columns else "no rows")
+
+
+def _table(rows: Sequence[Mapping[str, object]], title: str | None) -> Table:
+    table = Table(title=title, title_justify="left")
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    for name in columns:
+        numeric = all(isinstance(row.get(name), int | float | None) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row.get(name)) for name in columns))
+    return table
 
 
 def _cell(value: object) -> str:
@@ -155,7 +160,31 @@ def kg_build(
         data=data,
         cohort=cohort,
     )
-    emit(report.rows(), how, title=f"loaded into {bundle}")
+    emit(report.summary(), how, title=f"{bundle}")
+
+
+@kg_app.command("sources")
+def kg_sources(
+    name: Annotated[str | None, typer.Argument(help="A known source, to be told in full.")] = None,
+    formats: Annotated[bool, typer.Option("--formats", help="List the formats that can be read instead.")] = False,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="Where fetched sources of the catalogue lie.")
+    ] = None,
+    how: OutputFormat = Format.TABLE,
+    quiet: Quiet = False,
+) -> None:
+    """List the known sources: licence, where each comes from, and whether it is here.
+
+    Example: kg sources hpo
+    """
+    from kg.source_tables import describe_source, list_formats, list_sources
+
+    if formats:
+        if name is not None:
+            raise InputError("name a source or --formats, not both", where="kg sources")
+        emit(list_formats(), how)
+    else:
+        emit(list_sources(data) if name is None else describe_source(name, data), how)
 
 
 @kg_app.command("stats")
@@ -170,14 +199,18 @@ def kg_stats(store: StoreUrl = DEFAULT_STORE, how: OutputFormat = Format.TABLE, 
 def kg_show(
     curie: Annotated[str, typer.Argument(help="A concept, such as HP:0001945 or CCS:157.")],
     store: StoreUrl = DEFAULT_STORE,
-    limit: Annotated[int, typer.Option(help="Neighbours at most.")] = 40,
+    limit: Annotated[int, typer.Option(min=1, help="Neighbours at most, of each relation.")] = 12,
     how: OutputFormat = Format.TABLE,
     quiet: Quiet = False,
 ) -> None:
-    """Show a concept and its neighbours."""
+    """Show a concept as a tree: its names, what it is a kind of, and its neighbours, strongest first."""
     from kg.explore import show_concept
 
-    emit(show_concept(store, curie, limit=limit), how)
+    view = show_concept(store, curie, limit=limit)
+    if how is Format.TABLE:
+        Console(highlight=False, markup=False).print(view.tree())
+    else:
+        emit(view.rows(), how)
 
 
 @kg_app.command("search")
@@ -239,13 +272,17 @@ def kg_evidence(
 def kg_diff(
     old: Annotated[Path, typer.Argument(help="Bundle directory.")],
     new: Annotated[Path, typer.Argument(help="Bundle directory.")],
+    limit: Annotated[int, typer.Option(min=0, help="Changes listed at most; 0 lists all.")] = 1000,
     how: OutputFormat = Format.TABLE,
     quiet: Quiet = False,
 ) -> None:
-    """Compare two bundles: added, removed, changed, obsoleted."""
+    """Compare two bundles: obsoleted, merged, split, removed, added, changed; numbers go to standard error."""
     from kg.explore import diff_bundles
 
-    emit(diff_bundles(old, new), how)
+    changes, counts = diff_bundles(old, new, limit=limit or None)
+    emit(changes, how)
+    if counts and not quiet:
+        Console(stderr=True, highlight=False, markup=False).print(_table(counts, "changes"))
 
 
 @kg_app.command("validate")

@@ -49,6 +49,7 @@ SOURCES = {
     "pathway": "REACTOME",
     "anatomy": "UBERON",
 }
+GO_TYPES = ("biological_process", "molecular_function", "cellular_component")
 GROUPED_SHARE = 0.06
 """Share of the diseases that stand for several MONDO terms (source ``MONDO_grouped``, ids joined by underscores)."""
 
@@ -127,6 +128,8 @@ def _nodes(rng: np.random.Generator) -> pl.DataFrame:
     frames, start = [], 0
     for kind, count in NODES.items():
         numbers = np.sort(rng.choice(count * 6, size=count, replace=False)) + 1
+        if SOURCES[kind] == "GO":  # three types share one vocabulary
+            numbers = numbers * 3 + GO_TYPES.index(kind)
         ids, sources = _ids(kind, numbers, rng)
         names = _names(kind, numbers, rng)
         frames.append(

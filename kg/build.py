@@ -21,6 +21,7 @@ from kg.cliques import MergeSettings
 from kg.collect import Collected, Collector
 from kg.digests import Digests
 from kg.merge import Merged, merge
+from kg.quality import REPORTS, quality_rows, write_quality
 from kg.readers.formats import FORMATS
 from kg.readers.source import Context, Source
 from kg.sources import Plan, plan
@@ -60,6 +61,7 @@ class BuildReport:
         predicates: statements by (source, predicate); a statement of two sources counts for each.
         totals: rows by table.
         dangling: ids that statements name and no source declares; they stand in the graph as minimal concepts.
+        checks: what the quality report says in short (see `kg.quality.quality_rows`).
         seconds: how long it took.
     """
 
@@ -71,10 +73,21 @@ class BuildReport:
     predicates: dict[tuple[str, str], int]
     totals: dict[str, int]
     dangling: tuple[str, ...]
+    checks: tuple[dict[str, str | int], ...]
     seconds: float
 
+    def summary(self) -> list[dict[str, str | int]]:
+        """Give the short table of the command line: a row a source, then what the quality report found."""
+        rows: list[dict[str, str | int]] = []
+        for source in self.sources:
+            said = ", ".join(f"{count:,} {what}" for what, count in source.counts.items() if count)
+            name = " ".join(filter(None, ("source", source.name, source.version)))
+            told = said if source.status == "loaded" else f"{source.status}: {source.reason}"
+            rows.append({"check": name, "count": source.counts.get("concepts", 0), "example": told})
+        return [*rows, *self.checks]
+
     def rows(self) -> list[dict[str, str | int]]:
-        """Give the table that the command line prints: what was loaded, by source and category or predicate."""
+        """Give what was loaded, by source and category or predicate."""
         rows: list[dict[str, str | int]] = []
         for source in self.sources:
             if source.status != "loaded":
@@ -128,6 +141,8 @@ def build(
         if manifest is not None:
             digest.keep()
             say(f"{bundle}: already built from these sources, nothing to do")
+            if cohort is not None:
+                write_quality(bundle, manifest, cohort)
             return _report(bundle, manifest, unchanged=True, started=started)
         with building(bundle) as folder, _disk_errors(bundle):
             parts, tables = folder / "parts", folder / "tables"
@@ -140,9 +155,10 @@ def build(
             with bar("merging", facts) as advance:
                 merged = merge(collected, tables, workplace=folder, settings=settings, advance=advance)
             content = _describe(planned, digests, collected, failed, merged, tables)
-            written = commit(
-                bundle, tables, content | {"fingerprint": print_, "merge": settings.as_json(), "joined": merged.cliques}
-            )
+            checks = quality_rows(write_quality(tables, content, cohort))
+            content |= {"fingerprint": print_, "merge": settings.as_json(), "joined": merged.cliques, "checks": checks}
+            written = commit(bundle, tables, content, extra=REPORTS)
+        say(f"{bundle / 'report.html'}: what to look at before trusting this graph")
         digest.keep()
     return _report(bundle, written, unchanged=False, started=started)
 
@@ -230,12 +246,12 @@ def _list(value: object) -> list[object]:
 
 
 def _read_all(sources: Sequence[Source], folder: Path, *, keep_going: bool) -> tuple[list[Collected], dict[str, str]]:
-    """Read the sources in order; gives what each said, and why some could not be read."""
-    collected: list[Collected] = []
+    """Read the sources, those last that need the others; gives what each said, and why some could not be read."""
+    read: dict[int, Collected] = {}
     failed: dict[str, str] = {}
-    for rank, source in enumerate(sources):
+    for rank, source in sorted(enumerate(sources), key=lambda pair: FORMATS[pair[1].format].derived):
         format_ = FORMATS[source.format]
-        context = Context(_children(collected)) if format_.derived else Context()
+        context = Context(_children([*read.values()])) if format_.derived else Context()
         collector = Collector(source.name, rank, folder)
         try:
             with bar(f"reading {source.name}") as advance:
@@ -252,10 +268,10 @@ def _read_all(sources: Sequence[Source], folder: Path, *, keep_going: bool) -> t
             failed[source.name] = str(error)
             say(f"left out {source.name}: {error}")
             continue
-        collected.append(collector.finish())
-    if not collected:
+        read[rank] = collector.finish()
+    if not read:
         raise InputError("no source could be read", where=next(iter(failed)), remedy=next(iter(failed.values())))
-    return collected, failed
+    return [one for _, one in sorted(read.items())], failed
 
 
 def _children(collected: Sequence[Collected]) -> dict[str, list[str]]:
@@ -284,6 +300,7 @@ def _describe(
     bundle = Bundle(tables, {})
     rejected = dict(bundle.rejects.group_by("source").len().collect().iter_rows())
     said = {one.source: one for one in collected}
+    predicates = _count(bundle.statements.explode("sources", empty_as_null=False), ["sources", "predicate"])
     entries: list[dict[str, object]] = []
     for source in planned.sources:
         entry: dict[str, object] = source.settings() | {
@@ -300,6 +317,7 @@ def _describe(
         counts = {
             "concepts": one.counts["concepts"],
             "synonyms": one.counts["synonyms"] + one.counts["names"],
+            "statements": sum(int(n) for name, _, n in predicates if name == source.name),
             "evidence": one.counts["facts"],
             "mappings": one.counts["mappings"],
             "rejects": rejected.get(source.name, 0),
@@ -312,7 +330,7 @@ def _describe(
     return {
         "sources": entries,
         "categories": _count(bundle.concepts, ["source", "category"]),
-        "predicates": _count(bundle.statements.explode("sources", empty_as_null=False), ["sources", "predicate"]),
+        "predicates": predicates,
         "dangling": list(merged.dangling),
     }
 
@@ -353,5 +371,6 @@ def _report(bundle: Path, manifest: Mapping[str, object], *, unchanged: bool, st
         predicates=pairs("predicates"),
         totals=totals,
         dangling=tuple(str(one) for one in _list(manifest["dangling"])),
+        checks=tuple(dict(one) for one in _list(manifest["checks"]) if isinstance(one, dict)),
         seconds=time.monotonic() - started,
     )

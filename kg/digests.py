@@ -47,7 +47,9 @@ class Digests:
         files = sorted({entry.path for entry in found})
         if files == [source.path]:
             return self(source.path)
-        parts = [[file.relative_to(source.path).as_posix(), self(file)] for file in files]
+        # Of a pair of files (KGX) one is named, and the other lies beside it.
+        root = source.path if source.path.is_dir() else source.path.parent
+        parts = [[file.relative_to(root).as_posix(), self(file)] for file in files]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def keep(self) -> None:

@@ -66,8 +66,10 @@ def build_from(
         bundle: directory of the bundle.
         stores: addresses; empty takes those of the recipe, else ``default_store``; ``none`` loads none.
         default_store: where neither says anything.
-        strict, keep_going: also true where the recipe says so.
-        data, cohort: win over those of the recipe.
+        strict: also true where the recipe says so.
+        keep_going: also true where the recipe says so.
+        data: wins over that of the recipe.
+        cohort: wins over that of the recipe.
 
     Raises:
         InputError: see `build_and_load` and `kg.recipe.read_recipe`.

@@ -22,13 +22,14 @@ import polars as pl
 from kg.cliques import MergeSettings, find_cliques
 from kg.collect import PARTS, Collected, parts_of
 from kg.content import quoted
+from kg.duck import connect
 from kg.readers.curies import category_of
 from kg.readers.records import REPLACED_BY
 from kg.schema import CONCEPTS, FACTS, ORDER, Schema, shaped
 from kg.sorted_facts import FactWriter
 from kg.vocabulary import Category, Predicate
 
-MEMORY = "800MB"
+MEMORY = "600MB"
 """What DuckDB may hold before it goes to disk."""
 
 _ROOTS = {"HP:": "HP:0000118"}
@@ -72,10 +73,8 @@ def merge(
         settings: of cliques.
         advance: called with the number of statements written.
     """
-    connection = duckdb.connect(config={"threads": "2"})
+    connection = connect(MEMORY, workplace)
     try:
-        connection.execute(f"SET memory_limit = '{MEMORY}'")
-        connection.execute("SET temp_directory = $1", [str(workplace)])
         return _Merge(connection, collected, folder, settings or MergeSettings()).run(advance)
     finally:
         connection.close()

@@ -22,7 +22,7 @@ _OPTIONS = ("prefix", "category", "name", "licence", "open")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a build will read, in order, and the known sources that are not there (name, what to do)."""
+    """What a build will read, in order of precedence, and the known sources that are not there (name, what to do)."""
 
     sources: tuple[Source, ...]
     skipped: tuple[tuple[str, str], ...]
@@ -58,7 +58,6 @@ def plan(names: Sequence[str] | None, *, strict: bool, data: Path | None = None)
     if not found:
         why = f": {skipped[0][0]}: {skipped[0][1]}" if skipped else ""
         raise InputError(f"no source to build from{why}", remedy="name at least one source that is there")
-    found.sort(key=lambda source: FORMATS[source.format].derived)
     return Plan(tuple(found), tuple(skipped))
 
 

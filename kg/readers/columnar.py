@@ -25,7 +25,7 @@ from kg.readers.records import Reject
 from kg.readers.tabular import check_header, hint, records
 
 BLOCK = 16 << 20
-"""Bytes that are read at once."""
+"""Bytes that are read at once, unless a layout says otherwise."""
 
 _SMALL = 1 << 16
 """Bytes of a refused piece that is not halved any further."""
@@ -58,8 +58,9 @@ class Layout:
         needed: columns without which the table is of no use.
         optional: columns that are given where the table has them.
         coded: those of few different values: they come dictionary-encoded.
-        delimiter, quoted, aliases, comment, what: see `kg.readers.tabular.read_table`; comments only before the header.
+        delimiter, quoted, aliases, comment, what: see `kg.readers.tabular.read_table`.
         columns: names, for tables without a header line.
+        block: bytes that are read at once, 0 for `BLOCK`; smaller ones take less memory and somewhat more time.
     """
 
     needed: Sequence[str]
@@ -71,6 +72,7 @@ class Layout:
     comment: str = ""
     what: str = ""
     columns: Sequence[str] = ()
+    block: int = 0
 
 
 def read_chunks(source: Path | Entry, layout: Layout) -> Iterator[Chunk | Reject]:
@@ -82,7 +84,7 @@ def read_chunks(source: Path | Entry, layout: Layout) -> Iterator[Chunk | Reject
         InputError: where the file cannot be read, is empty, or lacks a needed column.
     """
     with open_binary(source) as file, ThreadPoolExecutor(1) as worker:
-        pieces = _pieces(file, layout.quoted)
+        pieces = _pieces(file, layout.quoted, layout.block or BLOCK)
         names, pieces = _header(pieces, source, layout)
         parser = _Parser(layout, names)
 
@@ -105,7 +107,7 @@ def _header(pieces: Iterator[Piece], source: Path | Entry, layout: Layout) -> tu
             if isinstance(block, Damaged):
                 raise InputError(f"line {line}: {block.reason}", where=str(source), remedy=hint(layout.what))
             head, _, block = block.partition(b"\n")
-            text = next(decoded(head))
+            text = decoded(head)[0]
             if isinstance(text, Damaged):
                 raise InputError(f"line {line}: {text.reason}", where=str(source), remedy=hint(layout.what))
             line += 1
@@ -120,11 +122,11 @@ def _header(pieces: Iterator[Piece], source: Path | Entry, layout: Layout) -> tu
     raise InputError("no header line, the file is empty", where=str(source), remedy=hint(layout.what))
 
 
-def _pieces(file: BinaryIO, quoted: bool) -> Iterator[Piece]:
+def _pieces(file: BinaryIO, quoted: bool, block: int) -> Iterator[Piece]:
     line, rest, skipping = 1, b"", False
     too_long = Damaged(f"line longer than {LONGEST_LINE >> 20} MiB")
     start = True
-    while data := file.read(BLOCK):
+    while data := file.read(block):
         if start:
             data, start = data.removeprefix(_BOM), False
         if skipping:
@@ -177,6 +179,11 @@ class _Parser:
             include_columns=[str(i) for i in self.wanted.values()],
             check_utf8=False,  # the whole piece is checked at once
         )
+        self._with_end = csv.ConvertOptions(
+            column_types={**self.convert.column_types, str(self.width): plain},
+            include_columns=[*self.convert.include_columns, str(self.width)],
+            check_utf8=False,
+        )
 
     def parse(self, line: int, block: bytes | Damaged) -> Iterator[Chunk | Reject]:
         if isinstance(block, Damaged):
@@ -199,12 +206,17 @@ class _Parser:
         layout = self.layout
         if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
             return None  # Arrow takes a carriage return amid a line as its end
+        comment = layout.comment.encode()
+        if comment and (block.startswith(comment) or b"\n" + comment in block):
+            return None
+        # Where the first line ends in a delimiter, as in RRF, all are expected to: they have one empty cell more.
+        first = block.partition(b"\n")[0].removesuffix(b"\r")
+        end = first.endswith(layout.delimiter.encode()) and first.count(layout.delimiter.encode()) == self.width
+        end = end and not layout.quoted
 
         def skip(row: Any) -> str:
-            if row.actual_columns == self.width + 1 and row.text.endswith(layout.delimiter):
-                return "error"  # a delimiter at the end of every line, as RRF has it
-            if not row.text.strip():
-                return "error"
+            if row.actual_columns in (self.width, self.width + 1) or not row.text.strip():
+                return "error"  # with and without a delimiter at the end is right, the other way than expected too
             skipped.append((row.number - 1, row.actual_columns))
             return "skip"
 
@@ -213,7 +225,7 @@ class _Parser:
             table = csv.read_csv(
                 pa.py_buffer(block),
                 read_options=csv.ReadOptions(
-                    column_names=[str(i) for i in range(self.width)],
+                    column_names=[str(i) for i in range(self.width + end)],
                     block_size=max(len(block), 1024),
                     use_threads=False,
                 ),
@@ -222,10 +234,14 @@ class _Parser:
                     quote_char='"' if layout.quoted else False,
                     invalid_row_handler=skip,
                 ),
-                convert_options=self.convert,
+                convert_options=self._with_end if end else self.convert,
             )
         except pa.ArrowInvalid:
             return None
+        if end:
+            table, last = table.select(range(len(self.wanted))), table.column(len(self.wanted))
+            if compute.max(compute.binary_length(last)).as_py():
+                return None
         rows = block.count(b"\n")
         if table.num_rows + len(skipped) != rows or _widest(table) > LONGEST_LINE:
             return None
@@ -236,7 +252,9 @@ class _Parser:
     def _slow(self, line: int, block: bytes) -> Iterator[Chunk | Reject]:
         columns: list[list[str]] = [[] for _ in self.wanted]
         lines = []
-        for number, cells in records(_numbered(line, block), self.layout.delimiter, self.layout.quoted, ""):
+        for number, cells in records(
+            _numbered(line, block), self.layout.delimiter, self.layout.quoted, self.layout.comment
+        ):
             if isinstance(cells, Reject):
                 yield cells
             elif len(cells) == self.width or (len(cells) == self.width + 1 and not cells[-1].strip()):

@@ -44,6 +44,7 @@ _LARGEST_FILE = 1 << 38
 _TYPES = {
     "synonyms": "STRING[]",
     "equivalents": "STRING[]",
+    "former": "STRING[]",
     "open": "BOOLEAN",
     "sources": "STRING[]",
     "publications": "STRING[]",

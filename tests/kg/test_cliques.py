@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -92,7 +93,7 @@ def test_where_cross_references_spoil_a_clique_the_stated_part_of_it_stays() -> 
 
 def test_a_clique_beyond_the_limit_is_not_merged() -> None:
     names = [f"V{n}:1" for n in range(9)]
-    pairs = [(a, EXACT_MATCH, b) for a, b in zip(names, names[1:], strict=False)]
+    pairs = [(a, EXACT_MATCH, b) for a, b in pairwise(names)]
     declared = dict.fromkeys(names[:2], DISEASE)
     assert len(find(pairs, declared, limit=9).leader) == 8
     found = find(pairs, declared, limit=8)

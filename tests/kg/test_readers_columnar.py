@@ -74,6 +74,26 @@ def test_a_delimiter_behind_every_row(tmp_path: Path) -> None:
     assert read(path, layout) == ([(1, {"a": "1", "b": "x"}), (2, {"a": "2", "b": "y"})], [])
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    lines=st.lists(
+        st.sampled_from(["1|x|", "2|y", "|", "||", "3|z|w", "4|v||", "5", "", "# note", "6|\u00e9|"]), min_size=1
+    ),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_delimiters_behind_some_rows_and_comments_among_them(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], end: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "ends.txt"
+    path.write_bytes(end.join(lines).encode())
+    rows, rejects = read(path, Layout(("a", "b"), delimiter="|", quoted=False, columns=("a", "b"), comment="#"))
+    expected = list(read_table(path, needed=("a", "b"), delimiter="|", quoted=False, columns=("a", "b"), comment="#"))
+    assert [(n, r["a"].strip(), r["b"].strip()) for n, r in rows] == [
+        (r.line, r["a"], r["b"]) for r in expected if isinstance(r, Row)
+    ]
+    assert sorted(r.record for r in rejects) == sorted(r.record for r in expected if isinstance(r, Reject))
+
+
 def test_every_packing(tmp_path: Path) -> None:
     text = b"a,b\n1,2\n"
     (tmp_path / "t.csv").write_bytes(text)

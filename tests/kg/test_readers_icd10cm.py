@@ -69,7 +69,9 @@ def test_release_from_the_name_of_the_file(tmp_path: Path) -> None:
 
 def test_an_odd_code_is_rejected_alone(tmp_path: Path) -> None:
     records = read(tmp_path, ICD.replace("<name>N17.9</name>", "<name>what?</name>"))
-    assert [r.reason for r in records if isinstance(r, Reject)] == ["'WHAT?' is no ICD-10-CM code"]
+    assert [(r.record, r.reason) for r in records if isinstance(r, Reject)] == [
+        ("line 10", "diag below N17: 'WHAT?' is no ICD-10-CM code")
+    ]
     assert "ICD10CM:N18.6" in {c.id for c in records if isinstance(c, Concept)}
 
 
