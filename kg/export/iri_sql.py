@@ -1,4 +1,7 @@
-"""`kg.readers.iris.expand` for whole columns: the same addresses, made by DuckDB."""
+"""`kg.readers.iris.expand` for whole columns: the same IRIs for the same CURIEs and addresses, made by DuckDB.
+
+Of what is neither, some still gets an IRI, a well-formed one (a CURIE too long, or with signs that cannot be seen).
+"""
 
 from __future__ import annotations
 

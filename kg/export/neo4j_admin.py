@@ -15,14 +15,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import duckdb
 import polars as pl
 
 from ehr.errors import InputError
 from ehr.progress import Advance, bar
 from kg.bundle import Bundle
 from kg.content import quoted
-from kg.export.lines import write_array
+from kg.duck import connect
+from kg.export.lines import MEMORY, write_array
 from kg.export.neo4j_rows import CONTENT, FINISH, SCHEMA_STATEMENTS, Kind, bundle_node, kinds, rows, second_label
 from kg.stores.tables import GraphTables
 
@@ -85,7 +85,8 @@ def _delimiter(bundle: Bundle) -> str:
     """Find a sign that occurs in no element of any list."""
     lists = [
         f"SELECT text AS t FROM read_parquet({quoted(bundle.files('synonyms'))})",
-        f"SELECT array_to_string(equivalents, '') FROM read_parquet({quoted(bundle.files('concepts'))})",
+        f"SELECT array_to_string(equivalents, '') || id FROM read_parquet({quoted(bundle.files('concepts'))})",
+        f"SELECT subject FROM read_parquet({quoted(bundle.files('mappings'))})",
         f"SELECT array_to_string(publications, '') || source FROM read_parquet({quoted(bundle.files('evidence'))})",
     ]
     if files := bundle.files("statements"):
@@ -93,7 +94,7 @@ def _delimiter(bundle: Bundle) -> str:
             "SELECT array_to_string(publications, '') || array_to_string(sources, '') "
             f"FROM read_parquet({quoted(files)})"
         )
-    with duckdb.connect(config={"threads": "2"}) as connection:
+    with connect(MEMORY) as connection:
         for sign in DELIMITERS:
             row = connection.execute(
                 f"SELECT count(*) FROM ({' UNION ALL '.join(lists)}) WHERE contains(t, chr({ord(sign)}))"

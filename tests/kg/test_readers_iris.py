@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import duckdb
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from kg.export.iri_sql import define_iris
 from kg.export.lines import quoted_sql
 from kg.readers.curies import normalise
-from kg.readers.iris import expand
+from kg.readers.iris import ADDRESS, expand
 
 PREFIXES = [
     "HP", "MONDO", "DOID", "UBERON", "CHEBI", "GO", "NCBITAXON", "ORPHA", "LOINC", "SNOMEDCT_US", "OMIM", "ICD10CM",
@@ -65,7 +67,10 @@ IDS = st.one_of(
 @settings(deadline=None, max_examples=60)
 @given(st.lists(IDS, min_size=1, max_size=20))
 def test_whole_columns_give_the_same(texts: list[str]) -> None:
-    assert _in_sql(texts) == [expand(one) for one in texts]
+    for text, found in zip(texts, _in_sql(texts), strict=True):
+        wanted = expand(text)
+        # What is no CURIE only because a sign in it cannot be seen may get an IRI, but never a broken one.
+        assert found == wanted or (wanted is None and re.fullmatch(ADDRESS + "|urn:[!-~]+", str(found)))
 
 
 @settings(deadline=None, max_examples=60)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kg.build import build
 from kg.bundle import Bundle
 from kg.export.kgx import NEAREST, infores, write_kgx
 from kg.vocabulary import Predicate
@@ -122,3 +123,27 @@ def test_order_and_bytes_are_always_the_same(bundle: Bundle, out: Path, tmp_path
 )
 def test_infores(name: str, found: str) -> None:
     assert infores(name) == f"infores:{found}"
+
+
+@pytest.mark.parametrize("suffix", ["tsv", "jsonl"])
+def test_the_reader_of_kgx_reads_it_back(bundle: Bundle, out: Path, tmp_path: Path, suffix: str) -> None:
+    for other in out.glob("*.jsonl" if suffix == "tsv" else "*.tsv"):
+        other.unlink()
+    build([f"kgx:{out}?name=again"], tmp_path / "again")
+    again = Bundle.open(tmp_path / "again")
+    wanted = {row["id"]: row for row in bundle.concepts.collect().iter_rows(named=True) if row["id"].isascii()}
+    found = {row["id"]: row for row in again.concepts.collect().iter_rows(named=True)}
+    assert set(wanted) <= set(found)
+    for id_, row in wanted.items():
+        assert found[id_]["deprecated"] is row["deprecated"]
+        # The reader looks at the id where all that is said is NamedThing.
+        assert row["category"] in (found[id_]["category"], "biolink:NamedThing")
+    assert found["HP:0000002"]["name"] == AWKWARD["HP:0000002"]
+    assert found["HP:0000003"]["equivalents"] == ["UMLS:C8", "UMLS:C9"] or found["HP:0000003"]["equivalents"] == []
+    kinds = again.statements.select("subject", "object").unique().collect()
+    assert set(kinds.rows()) >= {
+        (row["subject"], row["object"])
+        for row in bundle.statements.collect().iter_rows(named=True)
+        if row["subject"].isascii()
+    }
+    assert again.rejects.collect().height <= 2 * (len(AWKWARD) - len(wanted))
