@@ -10,7 +10,7 @@ import pytest
 
 from ehr.errors import InputError
 from kg.bundle import Bundle
-from kg.export.neo4j_admin import DELIMITERS, MARK, write_neo4j_admin
+from kg.export.neo4j_admin import ASIDE, DELIMITERS, write_neo4j_admin
 from kg.stores.tables import CONCEPT_COLUMNS, EVIDENCE_COLUMNS, GraphTables
 from kg.vocabulary import Category, Predicate
 from tests.kg.export.bundles import AWKWARD, write_awkward
@@ -61,7 +61,8 @@ def test_every_text_comes_back(bundle: Bundle, tmp_path: Path) -> None:
             assert found["note:string"] == row["note"]
             assert float(found["weight:double"]) == row["weight"]
             assert found["checked:boolean"] == ("" if row["checked"] is None else str(row["checked"]).lower())
-            assert found["_content:string"].startswith(MARK) == (row["publications"] in ([], [""]))
+            assert (not found["_content:string"]) == (row["publications"] in ([], [""]))
+            assert bool(found["_content:string"]) != bool(found[f"{ASIDE}:string"])
 
 
 def test_null_is_nothing_and_an_empty_text_is_in_quotes(bundle: Bundle, tmp_path: Path) -> None:
