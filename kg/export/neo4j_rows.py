@@ -13,13 +13,12 @@ import polars as pl
 
 from kg.stores.base import BundleFiles
 from kg.stores.manifest import manifest_of, manifest_text
-from kg.stores.neo4j_load import SCHEMA, _content
+from kg.stores.neo4j_difference import with_fingerprints
+from kg.stores.neo4j_schema import INDEXES
 from kg.stores.tables import GraphTables
 from kg.vocabulary import Category, Predicate
 
-CONTENT = "_content"
-"""Property with the fingerprint."""
-SCHEMA_STATEMENTS = SCHEMA
+SCHEMA_STATEMENTS = tuple(one.statement for one in INDEXES)
 """Cypher statements for constraints and indexes."""
 
 
@@ -50,10 +49,9 @@ def kinds(tables: GraphTables) -> Iterator[Kind]:
 
 
 def rows(tables: GraphTables, kind: Kind) -> Iterator[pl.DataFrame]:
-    """Give the rows of a kind in batches, properties as columns; `CONTENT` is the last."""
+    """Give the rows of a kind in batches, properties as columns; the fingerprint is the last."""
     for frame in _batches(tables, kind):
-        contents = pl.Series(CONTENT, [_content(row) for row in frame.iter_rows()], dtype=pl.String)
-        yield frame.with_columns(contents)
+        yield with_fingerprints(frame)
 
 
 def _batches(tables: GraphTables, kind: Kind) -> Iterator[pl.DataFrame]:
