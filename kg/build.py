@@ -7,18 +7,20 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
 import polars as pl
 
+from ehr.cohort import Cohort
 from ehr.errors import InputError
 from ehr.files import JsonValue, as_input_error, fingerprint, read_json, sha256_file, user_errors
 from ehr.progress import bar, say
 from kg.bundle import FORMAT, MANIFEST, Bundle, build_lock, building, commit, finish_commit, intact
 from kg.cliques import MergeSettings
 from kg.collect import Collected, Collector
+from kg.diff import summarise
 from kg.digests import Digests
 from kg.merge import Merged, merge
 from kg.quality import REPORTS, quality_rows, write_quality
@@ -61,6 +63,7 @@ class BuildReport:
         predicates: statements by (source, predicate); a statement of two sources counts for each.
         totals: rows by table.
         dangling: ids that statements name and no source declares; they stand in the graph as minimal concepts.
+        changes: what is different from the bundle that was there (see `kg.diff.summarise`).
         checks: what the quality report says in short (see `kg.quality.quality_rows`).
         seconds: how long it took.
     """
@@ -75,6 +78,7 @@ class BuildReport:
     dangling: tuple[str, ...]
     checks: tuple[dict[str, str | int], ...]
     seconds: float
+    changes: tuple[dict[str, str | int], ...] = ()
 
     def summary(self) -> list[dict[str, str | int]]:
         """Give the short table of the command line: a row a source, then what the quality report found."""
@@ -132,12 +136,14 @@ def build(
     started = time.monotonic()
     bundle, settings = Path(bundle), settings or MergeSettings()
     planned = plan(sources, strict=strict, data=data)
+    if cohort is not None:
+        Cohort.open(cohort)  # a wrong directory shows itself now, not after the merge
     with build_lock(bundle):
         finish_commit(bundle)
         digest = Digests(bundle / _MEMORY)
         digests = {source.name: digest.of_source(source) for source in planned.sources}
-        print_ = _fingerprint(planned, digests, settings, strict=strict)
-        manifest = _unchanged(bundle, print_, digest, keep_going=keep_going)
+        print_ = _fingerprint(planned, digests, settings)
+        manifest = _unchanged(bundle, print_, digest, keep_going=keep_going, strict=strict)
         if manifest is not None:
             digest.keep()
             say(f"{bundle}: already built from these sources, nothing to do")
@@ -150,17 +156,32 @@ def build(
             tables.mkdir()
             collected, failed = _read_all(planned.sources, parts, keep_going=keep_going)
             if strict:
-                _refuse_rejects(collected)
+                _refuse_rejects(collected, {source.name: source.path for source in planned.sources})
             facts = sum(one.counts["facts"] for one in collected)
             with bar("merging", facts) as advance:
                 merged = merge(collected, tables, workplace=folder, settings=settings, advance=advance)
             content = _describe(planned, digests, collected, failed, merged, tables)
             checks = quality_rows(write_quality(tables, content, cohort))
+            changes = _changes(bundle, Bundle(tables, content))  # type: ignore[arg-type]
             content |= {"fingerprint": print_, "merge": settings.as_json(), "joined": merged.cliques, "checks": checks}
             written = commit(bundle, tables, content, extra=REPORTS)
+        for change in changes:
+            said = f"{change['table']} {change['kind']}: {int(change['count']):,} of {change['source'] or 'no source'}"
+            say(f"since the last build, {said}")
         say(f"{bundle / 'report.html'}: what to look at before trusting this graph")
         digest.keep()
-    return _report(bundle, written, unchanged=False, started=started)
+    return replace(_report(bundle, written, unchanged=False, started=started), changes=changes)
+
+
+def _changes(bundle: Path, new: Bundle) -> tuple[dict[str, str | int], ...]:
+    """Count the differences to the bundle that was there; none where there was none that can be read."""
+    if not (bundle / MANIFEST).is_file():
+        return ()
+    try:
+        return tuple(summarise(Bundle.open(bundle), new))
+    except InputError as error:
+        say(f"the bundle that was there cannot be compared: {error}")
+        return ()
 
 
 @contextmanager
@@ -176,14 +197,14 @@ def _disk_errors(bundle: Path) -> Iterator[None]:
         raise
 
 
-def _refuse_rejects(collected: Sequence[Collected]) -> None:
+def _refuse_rejects(collected: Sequence[Collected], paths: Mapping[str, Path]) -> None:
     """Raise for the first record that could not be read."""
     for one in collected:
         if one.counts["rejects"]:
             first = one.scan("rejects").head(1).collect().row(0, named=True)
             raise InputError(
                 f"{first['reason']} ({one.counts['rejects']} such records)",
-                where=f"source {one.source}, {first['record']}",
+                where=f"{paths[one.source]} {first['record']}",
                 remedy="mend the file, or build without --strict: then such records are left out and counted",
             )
 
@@ -210,7 +231,7 @@ def _code_digest() -> str:
     return fingerprint([[p.name, sha256_file(p)] for pattern in _CODE for p in sorted(here.glob(pattern))])
 
 
-def _fingerprint(planned: Plan, digests: dict[str, str], settings: MergeSettings, *, strict: bool) -> str:
+def _fingerprint(planned: Plan, digests: dict[str, str], settings: MergeSettings) -> str:
     return fingerprint(
         {
             "format": FORMAT,
@@ -221,12 +242,13 @@ def _fingerprint(planned: Plan, digests: dict[str, str], settings: MergeSettings
             ],
             "skipped": [name for name, _ in planned.skipped],
             "merge": settings.as_json(),
-            "strict": strict,
         }
     )
 
 
-def _unchanged(bundle: Path, print_: str, digest: Digests, *, keep_going: bool) -> dict[str, JsonValue] | None:
+def _unchanged(
+    bundle: Path, print_: str, digest: Digests, *, keep_going: bool, strict: bool
+) -> dict[str, JsonValue] | None:
     """Give the manifest of a bundle that needs no build; a damaged one counts as not built."""
     if not (bundle / MANIFEST).is_file():
         return None
@@ -236,9 +258,11 @@ def _unchanged(bundle: Path, print_: str, digest: Digests, *, keep_going: bool) 
         return None
     current = manifest.get("format") == FORMAT and manifest.get("fingerprint") == print_
     failed = any(isinstance(s, dict) and s.get("status") == "failed" for s in _list(manifest.get("sources")))
-    if current and intact(bundle, manifest, digest) and (keep_going or not failed):
-        return manifest
-    return None
+    tables = manifest.get("tables")
+    rejects = tables.get("rejects") if isinstance(tables, dict) else None
+    spoilt = isinstance(rejects, dict) and bool(rejects.get("rows"))
+    wanted = (keep_going or not failed) and not (strict and spoilt)  # else the build says what is wrong, once more
+    return manifest if current and wanted and intact(bundle, manifest, digest) else None
 
 
 def _list(value: object) -> list[object]:

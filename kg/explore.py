@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -21,19 +21,10 @@ from kg.diff import diff
 from kg.link import link_cohort, link_text
 from kg.queries import evidence_queries, run_evidence
 from kg.retrieve import explain_admission, retrieve_cohort
-from kg.search import ConceptIndex
 from kg.stores import GraphStore, open_store
 from kg.validate import validate
 
 Row = dict[str, object]
-
-_NAME_COLUMNS = {
-    "id": pl.String,
-    "name": pl.String,
-    "category": pl.String,
-    "source": pl.String,
-    "deprecated": pl.Boolean,
-}
 
 
 @cache
@@ -89,47 +80,13 @@ def show_concept(url: str, curie: str, *, limit: int = 12) -> ConceptView:
     return view
 
 
-@dataclass(frozen=True, slots=True)
-class _Names:
-    """Names of a store's concepts in the shape that the index reads."""
-
-    concepts: pl.LazyFrame
-    synonyms: pl.LazyFrame
-
-
-def _names_of(store: GraphStore) -> _Names:
-    rows = store.query(_cypher("names"), limit=None, timeout=None).records()
-    concepts = pl.DataFrame(
-        [{key: row[key] for key in ("id", "name", "category", "source", "deprecated")} for row in rows],
-        schema={
-            "id": pl.String,
-            "name": pl.String,
-            "category": pl.String,
-            "source": pl.String,
-            "deprecated": pl.Boolean,
-        },
-    )
-    pairs = [
-        (row["id"], text) for row in rows for text in (row["synonyms"] if isinstance(row["synonyms"], list) else [])
-    ]
-    synonyms = pl.DataFrame(pairs, schema={"concept": pl.String, "text": pl.String}, orient="row")
-    return _Names(concepts.lazy(), synonyms.lazy())
-
-
 def search_store(url: str, words: str, *, limit: int = 20) -> list[Row]:
     """Search concepts by words over names and synonyms, tolerant of typing errors, best first.
 
-    The index is our own. It is made from the bundle beside an embedded store, where that is the one the store holds,
-    else from the names that the store gives.
+    Every store answers with the same scores; an id of another member of a concept's clique finds it too.
     """
     with open_store(url) as store:
-        names: Bundle | _Names | None = None
-        if url.startswith("ladybug:"):
-            beside = Path(url.removeprefix("ladybug:")).parent
-            if (beside / "manifest.json").exists():
-                bundle = Bundle.open(beside)
-                names = bundle if bundle.hash == store.manifest.hash else None
-        hits = ConceptIndex(names or _names_of(store)).search(words, limit)
+        hits = store.search(words, limit)
     return [
         {"id": h.id, "name": h.name, "matched": h.matched, "score": h.score, "category": h.category, "source": h.source}
         for h in hits

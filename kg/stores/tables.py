@@ -27,6 +27,8 @@ from kg.vocabulary import Category, Predicate
 CAPTION_LENGTH = 40
 BATCH = 50_000
 _MEMORY = "600MB"
+_CHAIN = 8
+"""Steps from a former id to the current one that are followed."""
 
 CONCEPT_COLUMNS = (
     "id",
@@ -156,8 +158,9 @@ def _former(path: Path) -> str:
                 WHERE replaced_by IS NOT NULL
             ) p LEFT JOIN leader l ON l.id = p.now
         ), chain AS (
-            SELECT former, now FROM step
-            UNION SELECT c.former, s.now FROM chain c JOIN step s ON s.former = c.now
+            SELECT former, now, 1 AS steps FROM step
+            UNION SELECT c.former, s.now, c.steps + 1 FROM chain c JOIN step s ON s.former = c.now
+            WHERE c.steps < {_CHAIN}
         )
         SELECT now AS id, list_sort(list_distinct(list(former))) AS former
         FROM chain WHERE former <> now GROUP BY now"""
