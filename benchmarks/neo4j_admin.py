@@ -258,7 +258,7 @@ def imported(
 
 def constraints(settings: neo4j_server.ServerSettings) -> None:
     with neo4j.GraphDatabase.driver(settings.url, auth=(neo4j_server.USER, PASSWORD)) as driver, driver.session() as s:
-        for text in (*SCHEMA_STATEMENTS, "CALL db.awaitIndexes(3600)"):
+        for text in SCHEMA_STATEMENTS:
             s.run(text).consume()
 
 
