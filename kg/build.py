@@ -156,7 +156,7 @@ def build(
             tables.mkdir()
             collected, failed = _read_all(planned.sources, parts, keep_going=keep_going)
             if strict:
-                _refuse_rejects(collected, {source.name: source.path for source in planned.sources})
+                _refuse_rejects(planned.sources, collected)
             facts = sum(one.counts["facts"] for one in collected)
             with bar("merging", facts) as advance:
                 merged = merge(collected, tables, workplace=folder, settings=settings, advance=advance)
@@ -197,14 +197,16 @@ def _disk_errors(bundle: Path) -> Iterator[None]:
         raise
 
 
-def _refuse_rejects(collected: Sequence[Collected], paths: Mapping[str, Path]) -> None:
+def _refuse_rejects(sources: Sequence[Source], collected: Sequence[Collected]) -> None:
     """Raise for the first record that could not be read."""
+    paths = {source.name: source.path for source in sources}
     for one in collected:
-        if one.counts["rejects"]:
+        if count := one.counts["rejects"]:
             first = one.scan("rejects").head(1).collect().row(0, named=True)
+            more = f" ({count:,} such records)" if count > 1 else ""
             raise InputError(
-                f"{first['reason']} ({one.counts['rejects']} such records)",
-                where=f"{paths[one.source]} {first['record']}",
+                f"{first['reason']}{more}",
+                where=f"source {one.source}: {paths[one.source]} {first['record']}",
                 remedy="mend the file, or build without --strict: then such records are left out and counted",
             )
 

@@ -164,17 +164,17 @@ class _Merge:
             "ORDER BY id"
         )
         step |= dict(said.iter_rows())
-        current: dict[str, str] = {}
+        ends: dict[str, str] = {}
         for former in step:
-            seen, end = {former}, former
-            while end in step and end not in live:
+            chain: dict[str, None] = {}
+            end: str = former
+            while end in step and end not in live and end not in ends and end not in chain:
+                chain[end] = None
                 end = step[end]
-                if end in seen:
-                    break
-                seen.add(end)
-            if end in live and end != former:
-                current[former] = end
-        return current
+            # What a chain before has found is not walked again; a circle leads nowhere.
+            found = "" if end in chain else ends.get(end, end)
+            ends.update((one, found) for one in chain)
+        return {former: ends[former] for former in step if ends.get(former) in live}
 
     def _facts(self) -> None:
         """Show facts with current ids, symmetric ones turned so that the smaller id comes first."""

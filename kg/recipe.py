@@ -73,7 +73,7 @@ def read_recipe(path: Path) -> Recipe:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise InputError("no such file", where=path) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InputError(f"not valid TOML ({error})", where=path) from error
     for table in content:
         if table not in (*_TABLES, "source"):

@@ -23,7 +23,8 @@ from kg.bundle import Bundle
 from kg.content import quoted
 from kg.duck import connect
 from kg.export.lines import MEMORY, write_array
-from kg.export.neo4j_rows import CONTENT, FINISH, SCHEMA_STATEMENTS, Kind, bundle_node, kinds, rows, second_label
+from kg.export.neo4j_rows import FINISH, SCHEMA_STATEMENTS, Kind, bundle_node, kinds, rows, second_label
+from kg.stores.neo4j_difference import CONTENT
 from kg.stores.tables import GraphTables
 
 DELIMITERS = ("\x1f", "\x1e", "\x1d", "\x1c", "\x02", "\x03", "\ue000", "\ue001", "\uf8ff")

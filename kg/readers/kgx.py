@@ -245,11 +245,18 @@ def _read_files(nodes: Entry, edges: Entry) -> Records:
     chunks: Callable[[Entry, Layout], Iterator[Chunk | Reject]] = read_chunks if tables else _json_chunks
     reader = _Reader(_TABLE_LIST if tables else _JSON_LIST)
     for entry, layout, take in ((nodes, _NODES, reader.node_chunk), (edges, _EDGES, reader.edge_chunk)):
+        good, first = False, ""
         for piece in chunks(entry, layout):
             if isinstance(piece, Reject):
                 yield Reject(f"{entry.name} {piece.record}", piece.reason)
+                first = first or f"{piece.record}: {piece.reason}"
             else:
+                good = True
                 yield from take(piece, f"{entry.name} line")
+        if first and not good:
+            raise InputError(
+                f"none of its rows could be read, {first}", where=str(entry), remedy=f"is this {layout.what}?"
+            )
     _check(reader, edges)
 
 

@@ -75,8 +75,11 @@ def entries(path: Path) -> list[Entry]:
         return [Entry(p) for p in files_below(path)]
     if not is_zip(path):
         return [Entry(path)]
-    names = (n for n in sorted(members(path)) if not any(part.startswith(HIDDEN) for part in n.split("/")))
-    return [Entry(path, name) for name in names]
+    return [Entry(path, name) for name in sorted(members(path)) if not _hidden(name)]
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith(HIDDEN) and part not in (".", "..") for part in name.split("/"))
 
 
 def find(path: Path, *patterns: str) -> Entry | None:

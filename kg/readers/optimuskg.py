@@ -25,12 +25,16 @@ from kg.readers.curies import is_citation, is_curie, normalise
 from kg.readers.graph_columns import Kind, Kinds, Nodes, Numbers, coded, distinct, facts, joined
 from kg.readers.lines import Entry, entries
 from kg.readers.optimuskg_rules import CATEGORIES, curie, rule_of
+from kg.readers.packing import is_directory
 from kg.readers.records import XREF, Batch, Header, Record, Records, Reject
 from kg.readers.source import Format
 from kg.schema import CONCEPTS
 from kg.vocabulary import Category
 
 _ROWS = 100_000
+_MANY_ROWS, _ROWS_A_BYTE = 10_000_000, 10
+"""A file of more rows has bytes to match; one that has not is meant to be read without end."""
+
 _NODE_ROWS = 10_000
 _SYNONYMS = {
     "exact": ("synonyms", "exact_synonyms", "exactSynonyms", "hasExactSynonym", "name_synonyms", "trade_names"),
@@ -48,8 +52,10 @@ def parquet_files(path: Path) -> tuple[list[Path], list[Path]]:
     Raises:
         InputError: where there are none of one of them.
     """
-    folder = path if path.is_dir() else path.parent
-    present = [one.path for one in entries(folder)] if path.exists() else [one.path for one in entries(path)]
+    folder = path if is_directory(path) else path.parent
+    if folder != path and path.suffix != ".parquet":
+        raise InputError("is no Parquet file", where=path, remedy=f"expected {_WHAT}")
+    present = [one.path for one in entries(folder)]
     found = []
     for kind in ("nodes", "edges"):
         single = [p for p in present if p.suffix == ".parquet" and p.parent.name == kind and p.parent != folder]
@@ -70,6 +76,9 @@ def parquet_files(path: Path) -> tuple[list[Path], list[Path]]:
 def _parquet(path: Path, needed: Sequence[str]) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(path) as file:
+            size = path.stat().st_size
+            if file.metadata.num_rows > max(_MANY_ROWS, _ROWS_A_BYTE * size):
+                raise InputError(f"claims {file.metadata.num_rows:,} rows in {size:,} bytes", where=path)
             names = file.schema_arrow.names
             for column in needed:
                 if column not in names:

@@ -108,7 +108,7 @@ def test_an_import_that_was_not_completed_is_mended_by_a_load(stopped: Server, t
         assert everything(store) == everything(other)
 
 
-def _contents(server: Server) -> list[str]:
+def _contents(server: Server) -> list[int]:
     with server.driver() as driver:
         nodes = driver.execute_query("MATCH (n:Concept|Evidence|Source) RETURN n._content AS c").records
         edges = driver.execute_query("MATCH ()-[r]->() RETURN r._content AS c").records

@@ -154,6 +154,11 @@ def collect(format_: str, path: Path, parts: Path) -> Collected:
     return collector.finish()
 
 
+def told(collected: Collected) -> dict[str, list[tuple[object, ...]]]:
+    """Give all that a source said, as rows by kind."""
+    return {kind: collected.scan(kind).collect().rows() for kind in collected.parts}
+
+
 def check(record: Record) -> None:
     """Fail where a record would make an unsound bundle: an id that is no CURIE, a weight that is none."""
     if isinstance(record, Concept):
