@@ -75,7 +75,7 @@ def write_neo4j_admin(bundle: Bundle, folder: Path) -> dict[str, int]:
         for kind in found:
             if kind.count:
                 _write_kind(tables, kind, folder, delimiter, written, advance)
-    _write_bundle(bundle, tables, folder, written)
+    _write_bundle(bundle, tables, folder, delimiter, written)
     (folder / "import.args").write_text("\n".join(_arguments(written, delimiter)) + "\n", encoding="utf-8")
     script = folder / "import.sh"
     script.write_text(_SCRIPT, encoding="utf-8")
@@ -198,11 +198,17 @@ def _quoted(column: pl.Expr) -> pl.Expr:
     return text.fill_null("")
 
 
-def _write_bundle(bundle: Bundle, tables: GraphTables, folder: Path, written: _Written) -> None:
-    node = bundle_node(bundle, tables)
-    (folder / "nodes-Bundle.header.csv").write_text(",".join(node) + "\n", encoding="utf-8")
-    cells = ['"' + value.replace('"', '""') + '"' for value in node.values()]
+def _write_bundle(bundle: Bundle, tables: GraphTables, folder: Path, delimiter: str, written: _Written) -> None:
+    header, cells = [], []
+    for name, value in bundle_node(bundle, tables).items():
+        if isinstance(value, bytes):
+            header.append(f"{name}:byte[]")
+            value = delimiter.join(str(one - 256 if one > 127 else one) for one in value)  # Java's bytes have a sign
+        else:
+            header.append(f"{name}:string")
+        cells.append('"' + value.replace('"', '""') + '"')
     line = ",".join(cells) + "\n"
+    (folder / "nodes-Bundle.header.csv").write_text(",".join(header) + "\n", encoding="utf-8")
     (folder / "nodes-Bundle.csv").write_text(line, encoding="utf-8")
     written.longest = max(written.longest, len(line.encode()))
     written.arguments.append("--nodes=Bundle=./nodes-Bundle.header.csv,./nodes-Bundle.csv")
@@ -234,7 +240,6 @@ def _completion(written: _Written) -> Iterator[str]:
             f"n.{ASIDE} = null }} IN TRANSACTIONS OF {_AT_ONCE} ROWS"
         )
     yield from SCHEMA_STATEMENTS
-    yield "CALL db.awaitIndexes(3600)"
     yield FINISH
 
 

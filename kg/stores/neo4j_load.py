@@ -101,8 +101,9 @@ def _counts(session: neo4j.Session, parts: list[Part]) -> dict[str, int]:
         f"RETURN '{one.kind}' AS kind, count(n) AS number"
         for one in parts
     )
-    found = {row["kind"]: row["number"] for row in session.run(" UNION ALL ".join(texts))}
-    return dict.fromkeys((one.kind for one in parts), 0) | found  # nothing found may give no row at all
+    # Neo4j gives no row at all for a type that the database has never had.
+    none = dict.fromkeys((one.kind for one in parts), 0)
+    return none | {row["kind"]: row["number"] for row in session.run(" UNION ALL ".join(texts))}
 
 
 def _delete(writer: Writer, part: Part, stale: Noted, advance: Advance) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,35 +26,31 @@ LABELS = "MATCH (n) RETURN labels(n) AS labels, count(*) AS n ORDER BY labels"
 
 
 @pytest.fixture
-def stopped(empty: Server) -> Iterator[tuple[Server, neo4j_server.ServerSettings]]:
+def stopped(empty: Server) -> Iterator[Server]:
     """The tests' own server, stopped; it runs again at the end."""
-    if empty.home is None:
+    if empty.settings is None:
         pytest.skip("the import tool needs the files of the server, NEO4J_TEST_URI names one of which they are unknown")
-    said = dict(re.findall(r"(server\.\w+\.listen_address)=127\.0\.0\.1:(\d+)", _conf(empty.home)))
-    settings = neo4j_server.ServerSettings(
-        home=empty.home,
-        bolt_port=int(said["server.bolt.listen_address"]),
-        http_port=int(said["server.http.listen_address"]),
-        heap="512m",
-        pagecache="64m",
-    )
-    neo4j_server.stop(settings.home)
-    yield empty, settings
-    if neo4j_server.process_of(settings.home) is None:
-        neo4j_server.start(settings, show_password=print)
+    neo4j_server.stop(empty.settings.home)
+    yield empty
+    if neo4j_server.process_of(empty.settings.home) is None:
+        neo4j_server.start(empty.settings, show_password=print)
 
 
-def _conf(home: Path) -> str:
-    return (home / "conf" / "neo4j.conf").read_text(encoding="utf-8")
-
-
-def import_it(directory: Path, home: Path) -> None:
-    """Run the script of an export as a user does."""
+def import_and_start(directory: Path, server: Server) -> None:
+    """Run the script of an export as a user does, and start the server."""
+    assert server.settings is not None
     tool = f"{sys.executable} -m kg.neo4j_admin"
     root = Path(__file__).parents[2]
-    environment = {**os.environ, "NEO4J_ADMIN": tool, "NEO4J_HOME": str(home), "PYTHONPATH": str(root)}
+    environment = {
+        **os.environ,
+        "NEO4J_ADMIN": tool,
+        "NEO4J_HOME": str(server.settings.home),
+        "NEO4J_VERSION": server.settings.version,
+        "PYTHONPATH": str(root),
+    }
     done = subprocess.run([directory / "import.sh"], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    neo4j_server.start(server.settings, show_password=print)
 
 
 def schema_of(server: Server) -> list[object]:
@@ -74,16 +69,14 @@ def bundles_of(server: Server) -> list[object]:
 
 
 @pytest.mark.slow
-def test_the_import_leaves_what_a_load_leaves(
-    stopped: tuple[Server, neo4j_server.ServerSettings], tmp_path: Path
-) -> None:
-    server, settings = stopped
+@pytest.mark.every_version
+def test_the_import_leaves_what_a_load_leaves(stopped: Server, tmp_path: Path) -> None:
+    server = stopped
     path = write_awkward(tmp_path / "it's (a) graph, or+")
     bundle = SmallBundle(path, "test")
     directory = tmp_path / "out [1], a+b"
     export_bundle(path, directory, to="neo4j-admin")
-    import_it(directory, settings.home)
-    neo4j_server.start(settings, show_password=print)
+    import_and_start(directory, server)
     neo4j_admin.complete(directory, server.url)
     found = schema_of(server), labels_of(server), bundles_of(server)
     with open_store(server.url, read_only=False) as store, embedded(bundle) as other:
@@ -104,14 +97,11 @@ def test_the_import_leaves_what_a_load_leaves(
 
 
 @pytest.mark.slow
-def test_an_import_that_was_not_completed_is_mended_by_a_load(
-    stopped: tuple[Server, neo4j_server.ServerSettings], tmp_path: Path
-) -> None:
-    server, settings = stopped
+def test_an_import_that_was_not_completed_is_mended_by_a_load(stopped: Server, tmp_path: Path) -> None:
+    server = stopped
     bundle = write_bundle(tmp_path / "graph")
     export_bundle(bundle.path, tmp_path / "out", to="neo4j-admin")
-    import_it(tmp_path / "out", settings.home)
-    neo4j_server.start(settings, show_password=print)
+    import_and_start(tmp_path / "out", server)
     with open_store(server.url, read_only=False) as store, embedded(bundle) as other:
         assert store.manifest.hash is None
         store.load(bundle)
