@@ -37,7 +37,7 @@ from kg.stores.base import (
 )
 from kg.stores.guard import bind, check_query
 from kg.stores.ladybug_values import fetch
-from kg.stores.manifest import manifest_of, manifest_text, parse_manifest
+from kg.stores.manifest import READY, manifest_of, manifest_text, parse_manifest
 from kg.stores.tables import CONCEPT_COLUMNS, EVIDENCE_COLUMNS, RELATION_COLUMNS, SOURCE_COLUMNS, GraphTables
 from kg.vocabulary import Predicate
 
@@ -116,7 +116,7 @@ class LadybugStore:
         if self._connection is None:
             return StoreManifest(hash=None)
         rows = self._rows("MATCH (b:Bundle) RETURN b.hash, b.state, b.manifest")
-        return parse_manifest(rows[0][0], rows[0][2]) if rows and rows[0][1] == "ready" else StoreManifest(hash=None)
+        return parse_manifest(rows[0][0], rows[0][2]) if rows and rows[0][1] == READY else StoreManifest(hash=None)
 
     def load(self, bundle: BundleFiles, *, force: bool = False) -> StoreManifest:
         """Build a new database beside the old one and swap them; see `GraphStore.load`."""
@@ -231,6 +231,10 @@ class LadybugStore:
         if not {"Concept", "Evidence", "Source", "Bundle"} <= tables:
             self.close()
             raise InputError("is a Ladybug database but not a graph of this project", where=self._path, remedy=_REBUILD)
+        states = [row[0] for row in self._rows("MATCH (b:Bundle) RETURN b.state")]
+        if self._read_only and states != [READY]:
+            self.close()
+            raise InputError("was loaded by another version of this project", where=self._path, remedy=_REBUILD)
 
     def _open_connection(self) -> ladybug.Connection:
         if self._connection is None:
@@ -349,8 +353,8 @@ class LadybugStore:
                 _copy_diagnoses(connection, run, records, names)
             manifest = manifest_of(bundle, tables)
             connection.execute(
-                "CREATE (:Bundle {id: 'bundle', hash: $hash, state: 'ready', manifest: $manifest})",
-                {"hash": bundle.hash, "manifest": manifest_text(manifest)},
+                "CREATE (:Bundle {id: 'bundle', hash: $hash, state: $state, manifest: $manifest})",
+                {"hash": bundle.hash, "state": READY, "manifest": manifest_text(manifest)},
             )
         finally:
             connection.close()
