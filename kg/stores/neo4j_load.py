@@ -98,7 +98,7 @@ def _counts(session: neo4j.Session, parts: list[Part]) -> dict[str, int]:
     """Count every label and type in one query; Neo4j keeps these numbers."""
     texts = (
         f"MATCH {'()-[n:' + one.kind + ']->()' if one.relations else one.pattern} "
-        f"RETURN '{one.kind}' AS kind, count(n) AS number"
+        f"WITH count(n) AS number RETURN '{one.kind}' AS kind, number"
         for one in parts
     )
     # Neo4j gives no row at all for a type that the database has never had.
