@@ -7,18 +7,20 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
 import polars as pl
 
+from ehr.cohort import Cohort
 from ehr.errors import InputError
 from ehr.files import JsonValue, as_input_error, fingerprint, read_json, sha256_file, user_errors
 from ehr.progress import bar, say
 from kg.bundle import FORMAT, MANIFEST, Bundle, build_lock, building, commit, finish_commit, intact
 from kg.cliques import MergeSettings
 from kg.collect import Collected, Collector
+from kg.diff import summarise
 from kg.digests import Digests
 from kg.merge import Merged, merge
 from kg.quality import REPORTS, quality_rows, write_quality
@@ -61,6 +63,7 @@ class BuildReport:
         predicates: statements by (source, predicate); a statement of two sources counts for each.
         totals: rows by table.
         dangling: ids that statements name and no source declares; they stand in the graph as minimal concepts.
+        changes: what is different from the bundle that was there (see `kg.diff.summarise`).
         checks: what the quality report says in short (see `kg.quality.quality_rows`).
         seconds: how long it took.
     """
@@ -75,6 +78,7 @@ class BuildReport:
     dangling: tuple[str, ...]
     checks: tuple[dict[str, str | int], ...]
     seconds: float
+    changes: tuple[dict[str, str | int], ...] = ()
 
     def summary(self) -> list[dict[str, str | int]]:
         """Give the short table of the command line: a row a source, then what the quality report found."""
@@ -132,35 +136,70 @@ def build(
     started = time.monotonic()
     bundle, settings = Path(bundle), settings or MergeSettings()
     planned = plan(sources, strict=strict, data=data)
+    if cohort is not None:
+        Cohort.open(cohort)  # a wrong directory shows itself now, not after the merge
     with build_lock(bundle):
         finish_commit(bundle)
         digest = Digests(bundle / _MEMORY)
         digests = {source.name: digest.of_source(source) for source in planned.sources}
-        print_ = _fingerprint(planned, digests, settings, strict=strict)
-        manifest = _unchanged(bundle, print_, digest, keep_going=keep_going)
+        print_ = _fingerprint(planned, digests, settings)
+        manifest = _unchanged(bundle, print_, digest, keep_going=keep_going, strict=strict)
         if manifest is not None:
             digest.keep()
             say(f"{bundle}: already built from these sources, nothing to do")
             if cohort is not None:
                 write_quality(bundle, manifest, cohort)
             return _report(bundle, manifest, unchanged=True, started=started)
-        with building(bundle) as folder, _disk_errors(bundle):
-            parts, tables = folder / "parts", folder / "tables"
-            parts.mkdir()
-            tables.mkdir()
-            collected, failed = _read_all(planned.sources, parts, keep_going=keep_going)
-            if strict:
-                _refuse_rejects(planned.sources, collected)
-            facts = sum(one.counts["facts"] for one in collected)
-            with bar("merging", facts) as advance:
-                merged = merge(collected, tables, workplace=folder, settings=settings, advance=advance)
-            content = _describe(planned, digests, collected, failed, merged, tables)
-            checks = quality_rows(write_quality(tables, content, cohort))
-            content |= {"fingerprint": print_, "merge": settings.as_json(), "joined": merged.cliques, "checks": checks}
-            written = commit(bundle, tables, content, extra=REPORTS)
-        say(f"{bundle / 'report.html'}: what to look at before trusting this graph")
+        written, changes = _build_anew(
+            bundle, planned, digests, settings, print_, strict=strict, keep_going=keep_going, cohort=cohort
+        )
         digest.keep()
-    return _report(bundle, written, unchanged=False, started=started)
+    return replace(_report(bundle, written, unchanged=False, started=started), changes=changes)
+
+
+def _build_anew(
+    bundle: Path,
+    planned: Plan,
+    digests: dict[str, str],
+    settings: MergeSettings,
+    print_: str,
+    *,
+    strict: bool,
+    keep_going: bool,
+    cohort: Path | None,
+) -> tuple[dict[str, object], tuple[dict[str, str | int], ...]]:
+    """Read, merge, look over and commit; gives the manifest, and what is different from the bundle that was there."""
+    with building(bundle) as folder, _disk_errors(bundle):
+        parts, tables = folder / "parts", folder / "tables"
+        parts.mkdir()
+        tables.mkdir()
+        collected, failed = _read_all(planned.sources, parts, keep_going=keep_going)
+        if strict:
+            _refuse_rejects(planned.sources, collected)
+        facts = sum(one.counts["facts"] for one in collected)
+        with bar("merging", facts) as advance:
+            merged = merge(collected, tables, workplace=folder, settings=settings, advance=advance)
+        content = _describe(planned, digests, collected, failed, merged, tables)
+        checks = quality_rows(write_quality(tables, content, cohort))
+        changes = _changes(bundle, Bundle(tables, content))  # type: ignore[arg-type]
+        content |= {"fingerprint": print_, "merge": settings.as_json(), "joined": merged.cliques, "checks": checks}
+        written = commit(bundle, tables, content, extra=REPORTS)
+    for change in changes:
+        said = f"{change['table']} {change['kind']}: {int(change['count']):,} of {change['source'] or 'no source'}"
+        say(f"since the last build, {said}")
+    say(f"{bundle / 'report.html'}: what to look at before trusting this graph")
+    return written, changes
+
+
+def _changes(bundle: Path, new: Bundle) -> tuple[dict[str, str | int], ...]:
+    """Count the differences to the bundle that was there; none where there was none that can be read."""
+    if not (bundle / MANIFEST).is_file():
+        return ()
+    try:
+        return tuple(summarise(Bundle.open(bundle), new))
+    except InputError as error:
+        say(f"the bundle that was there cannot be compared: {error}")
+        return ()
 
 
 @contextmanager
@@ -212,7 +251,7 @@ def _code_digest() -> str:
     return fingerprint([[p.name, sha256_file(p)] for pattern in _CODE for p in sorted(here.glob(pattern))])
 
 
-def _fingerprint(planned: Plan, digests: dict[str, str], settings: MergeSettings, *, strict: bool) -> str:
+def _fingerprint(planned: Plan, digests: dict[str, str], settings: MergeSettings) -> str:
     return fingerprint(
         {
             "format": FORMAT,
@@ -223,12 +262,13 @@ def _fingerprint(planned: Plan, digests: dict[str, str], settings: MergeSettings
             ],
             "skipped": [name for name, _ in planned.skipped],
             "merge": settings.as_json(),
-            "strict": strict,
         }
     )
 
 
-def _unchanged(bundle: Path, print_: str, digest: Digests, *, keep_going: bool) -> dict[str, JsonValue] | None:
+def _unchanged(
+    bundle: Path, print_: str, digest: Digests, *, keep_going: bool, strict: bool
+) -> dict[str, JsonValue] | None:
     """Give the manifest of a bundle that needs no build; a damaged one counts as not built."""
     if not (bundle / MANIFEST).is_file():
         return None
@@ -238,9 +278,11 @@ def _unchanged(bundle: Path, print_: str, digest: Digests, *, keep_going: bool) 
         return None
     current = manifest.get("format") == FORMAT and manifest.get("fingerprint") == print_
     failed = any(isinstance(s, dict) and s.get("status") == "failed" for s in _list(manifest.get("sources")))
-    if current and intact(bundle, manifest, digest) and (keep_going or not failed):
-        return manifest
-    return None
+    tables = manifest.get("tables")
+    rejects = tables.get("rejects") if isinstance(tables, dict) else None
+    spoilt = isinstance(rejects, dict) and bool(rejects.get("rows"))
+    wanted = (keep_going or not failed) and not (strict and spoilt)  # else the build says what is wrong, once more
+    return manifest if current and wanted and intact(bundle, manifest, digest) else None
 
 
 def _list(value: object) -> list[object]:
@@ -302,6 +344,7 @@ def _describe(
     bundle = Bundle(tables, {})
     rejected = dict(bundle.rejects.group_by("source").len().collect().iter_rows())
     said = {one.source: one for one in collected}
+    predicates = _count(bundle.statements.explode("sources", empty_as_null=False), ["sources", "predicate"])
     entries: list[dict[str, object]] = []
     for source in planned.sources:
         entry: dict[str, object] = source.settings() | {
@@ -318,6 +361,7 @@ def _describe(
         counts = {
             "concepts": one.counts["concepts"],
             "synonyms": one.counts["synonyms"] + one.counts["names"],
+            "statements": sum(int(n) for name, _, n in predicates if name == source.name),
             "evidence": one.counts["facts"],
             "mappings": one.counts["mappings"],
             "rejects": rejected.get(source.name, 0),
@@ -330,7 +374,7 @@ def _describe(
     return {
         "sources": entries,
         "categories": _count(bundle.concepts, ["source", "category"]),
-        "predicates": _count(bundle.statements.explode("sources", empty_as_null=False), ["sources", "predicate"]),
+        "predicates": predicates,
         "dangling": list(merged.dangling),
     }
 

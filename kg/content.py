@@ -28,9 +28,7 @@ def content_hash(files: Sequence[Path], schema: Schema) -> str:
     """
     if not files:
         return _digest(schema, 0, 0)
-    row = (
-        f"concat_ws({_FIELD}, {', '.join(_text(name, kind) for name, kind in schema.items() if name not in _IMPLIED)})"
-    )
+    row = row_text({name: kind for name, kind in schema.items() if name not in _IMPLIED})
     with connect(_MEMORY) as connection:
         found = connection.execute(
             f"SELECT count(*), coalesce(bit_xor(md5_number({row})), 0) FROM read_parquet({quoted(files)})"
@@ -41,6 +39,11 @@ def content_hash(files: Sequence[Path], schema: Schema) -> str:
 
 _IMPLIED = frozenset({"caption"})
 """Columns that are made of others."""
+
+
+def row_text(schema: Mapping[str, object]) -> str:
+    """Give SQL for a row as one text, which differs where any of the columns does."""
+    return f"concat_ws({_FIELD}, {', '.join(_text(name, kind) for name, kind in schema.items())})"
 
 
 def _text(name: str, kind: object) -> str:

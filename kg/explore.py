@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -16,24 +16,15 @@ from ehr.cohort import Cohort
 from ehr.errors import InputError
 from ehr.progress import say
 from kg.bundle import Bundle
+from kg.concept_view import ConceptView, concept_view
 from kg.diff import diff
 from kg.link import link_cohort, link_text
 from kg.queries import evidence_queries, run_evidence
-from kg.readers.curies import normalise
 from kg.retrieve import explain_admission, retrieve_cohort
-from kg.search import ConceptIndex
 from kg.stores import GraphStore, open_store
 from kg.validate import validate
 
 Row = dict[str, object]
-
-_NAME_COLUMNS = {
-    "id": pl.String,
-    "name": pl.String,
-    "category": pl.String,
-    "source": pl.String,
-    "deprecated": pl.Boolean,
-}
 
 
 @cache
@@ -69,72 +60,33 @@ def store_stats(url: str) -> list[Row]:
     return rows
 
 
-def show_concept(url: str, curie: str, *, limit: int = 40) -> list[Row]:
-    """Give a concept and its neighbours, strongest relations first within a predicate.
+def show_concept(url: str, curie: str, *, limit: int = 12) -> ConceptView:
+    """Give a concept with what stands above, below and around it.
+
+    Args:
+        url: address of the store.
+        curie: its id, another one of its clique, or a former one, in any known spelling.
+        limit: neighbours at most by predicate and direction.
 
     Raises:
-        InputError: where the store has no such concept.
+        InputError: where the store has no such concept; says which are near.
     """
-    identifier = normalise(curie)
     with open_store(url) as store:
-        found = _rows(store, "concept", {"id": identifier})
-        if not found:
-            raise InputError(f"no concept {curie} in {url}", remedy="kg search finds concepts by name")
-        outgoing = _rows(store, "outgoing", {"id": identifier})
-        incoming = _rows(store, "incoming", {"id": identifier})
-    concept = found[0]
-    say(f"{concept['id']} {concept['name']} ({concept['category']}, {concept['source']})")
-    if concept["definition"]:
-        say(str(concept["definition"]))
-    if synonyms := concept["synonyms"]:
-        say("also: " + "; ".join(str(name) for name in synonyms) if isinstance(synonyms, list) else str(synonyms))
-    rows: list[Row] = [{"direction": "→", **row} for row in outgoing] + [{"direction": "←", **row} for row in incoming]
-    if len(rows) > limit:
-        say(f"{limit} of {len(rows)} relations; --limit shows more")
-    return rows[:limit]
-
-
-@dataclass(frozen=True, slots=True)
-class _Names:
-    """Names of a store's concepts in the shape that the index reads."""
-
-    concepts: pl.LazyFrame
-    synonyms: pl.LazyFrame
-
-
-def _names_of(store: GraphStore) -> _Names:
-    rows = store.query(_cypher("names"), limit=None, timeout=None).records()
-    concepts = pl.DataFrame(
-        [{key: row[key] for key in ("id", "name", "category", "source", "deprecated")} for row in rows],
-        schema={
-            "id": pl.String,
-            "name": pl.String,
-            "category": pl.String,
-            "source": pl.String,
-            "deprecated": pl.Boolean,
-        },
-    )
-    pairs = [
-        (row["id"], text) for row in rows for text in (row["synonyms"] if isinstance(row["synonyms"], list) else [])
-    ]
-    synonyms = pl.DataFrame(pairs, schema={"concept": pl.String, "text": pl.String}, orient="row")
-    return _Names(concepts.lazy(), synonyms.lazy())
+        view = concept_view(store, curie, limit=limit)
+    if view is None:
+        near = ", ".join(f"{hit['id']} ({hit['name']})" for hit in search_store(url, curie, limit=3))
+        remedy = f"did you mean {near}" if near else "find ids with `kg search`"
+        raise InputError(f"no concept {curie!r} in {url}", remedy=remedy)
+    return view
 
 
 def search_store(url: str, words: str, *, limit: int = 20) -> list[Row]:
     """Search concepts by words over names and synonyms, tolerant of typing errors, best first.
 
-    The index is our own. It is made from the bundle beside an embedded store, where that is the one the store holds,
-    else from the names that the store gives.
+    Every store answers with the same scores; an id of another member of a concept's clique finds it too.
     """
     with open_store(url) as store:
-        names: Bundle | _Names | None = None
-        if url.startswith("ladybug:"):
-            beside = Path(url.removeprefix("ladybug:")).parent
-            if (beside / "manifest.json").exists():
-                bundle = Bundle.open(beside)
-                names = bundle if bundle.hash == store.manifest.hash else None
-        hits = ConceptIndex(names or _names_of(store)).search(words, limit)
+        hits = store.search(words, limit)
     return [
         {"id": h.id, "name": h.name, "matched": h.matched, "score": h.score, "category": h.category, "source": h.source}
         for h in hits
@@ -255,9 +207,13 @@ def retrieve_directory(
     return sizes.sort("mode").to_dicts()
 
 
-def diff_bundles(old: Path, new: Path) -> list[Row]:
-    """List the differences of two bundles."""
-    return [asdict(change) for change in diff(old, new).changes]
+def diff_bundles(old: Path, new: Path, *, limit: int | None = None) -> tuple[list[Row], list[Row]]:
+    """List the differences of two bundles, at most ``limit``, and count all of them by table, kind and source."""
+    found = diff(old, new, limit=limit)
+    left = found.total - len(found.changes)
+    if left:
+        say(f"{len(found.changes):,} of {found.total:,} changes; --limit shows more")
+    return [dict(row) for row in found.rows()], [dict(row) for row in found.summary()]
 
 
 def problems_of(bundle: Path) -> list[Row]:

@@ -34,6 +34,9 @@ from ehr.files import atomic_directory, atomic_path, user_errors
 from ehr.progress import say
 
 VERSION = "5.26.29"
+"""The version with long-term support, which is started unless another is asked for."""
+NEWEST_VERSION = "2026.08.1"
+"""The newest one that the tests run on."""
 BROWSER_VERSION = "5.24.0"
 USER = "neo4j"
 _ADMIN = "org.neo4j.server.startup.Neo4jAdminCommand"
@@ -64,6 +67,7 @@ class ServerSettings:
         heap, pagecache: memory, such as ``1g`` and ``512m``.
         cache: directory with the jars, by version.
         wait: seconds until a start counts as failed.
+        more: lines of ``neo4j.conf`` beside those that are made here, ``name=value``.
     """
 
     home: Path
@@ -74,6 +78,7 @@ class ServerSettings:
     pagecache: str = "512m"
     cache: Path = Path()
     wait: float = 180.0
+    more: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what Neo4j would refuse later, and less clearly."""
@@ -85,6 +90,9 @@ class ServerSettings:
         for port in (self.bolt_port, self.http_port):
             if not 0 < port < 65536:
                 raise InputError(f"a port is a number from 1 to 65535, found {port}")
+        for line in self.more:
+            if not re.fullmatch(r"[a-z][A-Za-z0-9_.]*=[^\n\r]*", line):
+                raise InputError(f"a setting of Neo4j is like db.memory.transaction.max=1g, found {line!r:.80}")
         if self.cache == Path():
             object.__setattr__(self, "cache", default_cache())
 
@@ -121,7 +129,9 @@ class ServerSettings:
             f"server.memory.heap.max_size={self.heap}",
             f"server.memory.pagecache.size={self.pagecache}",
         )
-        return "\n".join(lines) + "\n"
+        named = {line.partition("=")[0] for line in self.more}  # the server refuses to start with a name given twice
+        kept = [line for line in lines if line.partition("=")[0] not in named]
+        return "\n".join([*kept, *self.more]) + "\n"
 
 
 def find_java(version: str = VERSION) -> Path:
@@ -416,6 +426,7 @@ def _settings_of(arguments: argparse.Namespace) -> ServerSettings:
         http_port=http,
         heap=arguments.heap or last.get("server.memory.heap.max_size", "1g"),
         pagecache=arguments.pagecache or last.get("server.memory.pagecache.size", "512m"),
+        more=tuple(arguments.set),
     )
 
 
@@ -428,6 +439,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--http-port", type=int, help="default 7474, or as at the last start")
     parser.add_argument("--heap", help="memory of the server, default 1g")
     parser.add_argument("--pagecache", help="memory for the graph's pages, default 512m")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of neo4j.conf, for this start"
+    )
     return parser
 
 

@@ -7,8 +7,11 @@ words counting more (inverse document frequency).
 
 from __future__ import annotations
 
+import json
 import math
 import unicodedata
+import zlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +21,7 @@ import polars as pl
 
 from kg.bundle import Bundle
 from kg.readers.curies import normalise
+from kg.schema import Schema
 
 _MIN_DICE = 0.25
 _CANDIDATES = 60
@@ -75,12 +79,20 @@ def edit_distance(a: str, b: str, limit: int) -> int:
     return min(last[-1], limit + 1)
 
 
+def id_of(words: str) -> str | None:
+    """Give the id that a search may mean, as the graph spells it: one word, with a colon or of ICD-10-CM."""
+    text = words.strip()
+    if not text or any(c.isspace() for c in text):
+        return None
+    return normalise(text) if ":" in text else f"ICD10CM:{normalise('ICD10CM:' + text).partition(':')[2]}"
+
+
 class Named(Protocol):
     """Whatever has names of concepts: a `Bundle`, or what was read from a store."""
 
     @property
     def concepts(self) -> pl.LazyFrame:
-        """Columns ``id``, ``name``, ``category``, ``source``, ``deprecated``."""
+        """Columns ``id``, ``name``, ``category``, ``source``, ``deprecated``, ``equivalents``."""
         ...
 
     @property
@@ -88,11 +100,90 @@ class Named(Protocol):
         """Columns ``concept``, ``text``."""
 
 
+@dataclass(frozen=True, slots=True)
+class NamedConcepts:
+    """Names of concepts in memory; see `Named`."""
+
+    concepts: pl.LazyFrame
+    synonyms: pl.LazyFrame
+
+    @classmethod
+    def of(cls, rows: Iterable[Mapping[str, object]]) -> NamedConcepts:
+        """Take rows with the keys of `Named.concepts` and ``synonyms``, a list."""
+        held = list(rows)
+        concepts = pl.DataFrame(
+            [[row[key] for key in _CONCEPT_COLUMNS] for row in held], _CONCEPT_COLUMNS, orient="row"
+        )
+        synonyms = pl.DataFrame(
+            [(row["id"], text) for row in held for text in _texts(row["synonyms"])],
+            {"concept": pl.String, "text": pl.String},
+            orient="row",
+        )
+        return cls(concepts.lazy(), synonyms.lazy())
+
+
+_CONCEPT_COLUMNS: Schema = {
+    "id": pl.String,
+    "name": pl.String,
+    "category": pl.String,
+    "source": pl.String,
+    "deprecated": pl.Boolean,
+    "equivalents": pl.List(pl.String),
+}
+
+
+def _texts(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+@dataclass(frozen=True, slots=True)
+class WordCounts:
+    """How many names there are, and in how many of them the most frequent words stand.
+
+    With it a part of the concepts is ranked as the whole would be. A word that is not listed counts as one that stands
+    in a single name.
+    """
+
+    names: int
+    counts: Mapping[str, int]
+
+    @classmethod
+    def of(cls, batches: Iterable[pl.DataFrame], most: int = 20_000) -> WordCounts:
+        """Count over batches with the columns ``name`` and ``synonyms`` (a list without repeats)."""
+        total = 0
+        counts = pl.DataFrame(schema={"word": pl.String, "n": pl.Int64})
+        for batch in batches:
+            own, others = batch.select(text="name"), batch.select(text="synonyms").explode("text").drop_nulls()
+            texts = pl.concat([own, others])
+            total += texts.height
+            words = texts.select(word=_words("text").list.unique()).explode("word", empty_as_null=False)
+            found = words.group_by("word").agg(n=pl.len().cast(pl.Int64))
+            counts = pl.concat([counts, found]).group_by("word").agg(pl.col("n").sum())
+        kept = counts.filter(pl.col("n") > 1).sort("n", "word", descending=[True, False]).head(most)
+        return cls(total, dict(kept.iter_rows()))
+
+    def packed(self) -> bytes:
+        """Give it as a few bytes, for a store to keep."""
+        return zlib.compress(json.dumps([self.names, dict(self.counts)], ensure_ascii=False).encode(), 6)
+
+    @classmethod
+    def unpacked(cls, packed: bytes | None) -> WordCounts:
+        """Read `packed` back; without it no word is known."""
+        names, counts = json.loads(zlib.decompress(packed)) if packed else (1, {})
+        return cls(names, counts)
+
+
 class ConceptIndex:
     """The words of all names; it takes half a second to make for 170,000 names, and 20 ms to ask."""
 
-    def __init__(self, bundle: Named) -> None:
-        concepts = bundle.concepts.select("id", "name", "category", "source", "deprecated").collect()
+    def __init__(self, bundle: Named, whole: WordCounts | None = None) -> None:
+        """Index names.
+
+        Args:
+            bundle: the names.
+            whole: where these are only some of the names, how frequent words are in all.
+        """
+        concepts = bundle.concepts.select(*_CONCEPT_COLUMNS).collect()
         synonyms = bundle.synonyms.select(id="concept", text="text").unique(maintain_order=True).collect()
         names = [
             concepts.select("id", text="name", own=pl.lit(True)),
@@ -104,6 +195,10 @@ class ConceptIndex:
         self._postings = words.explode("word", empty_as_null=False)
         counts = self._postings.group_by("word").len("n")
         self._total = self._names.height
+        if whole is not None:
+            self._total = max(whole.names, self._total)
+            known = pl.col("word").replace_strict(dict(whole.counts), default=None, return_dtype=pl.Int64)
+            counts = counts.with_columns(n=pl.max_horizontal("n", known))
         self._vocabulary = counts.with_columns(idf=(pl.lit(float(self._total)) / pl.col("n")).log() + 1.0)
         self._grams = _grams(self._vocabulary["word"])
         self._weights = (
@@ -125,12 +220,12 @@ class ConceptIndex:
         return [*by_id, *(hit for hit in found if hit.id not in seen)][:limit]
 
     def _by_id(self, words: str) -> list[Hit]:
-        text = words.strip()
-        if not text or any(c.isspace() for c in text):
+        wanted = id_of(words)
+        if wanted is None:
             return []
-        wanted = [normalise(text)] if ":" in text else [f"ICD10CM:{normalise('ICD10CM:' + text).partition(':')[2]}"]
-        rows = self._concepts.filter(pl.col("id").is_in(wanted)).to_dicts()
-        return [Hit(r["id"], r["name"], r["category"], r["source"], r["id"], 1.0) for r in rows]
+        own = pl.col("id") == wanted
+        rows = self._concepts.filter(own | pl.col("equivalents").list.contains(wanted)).sort(~own, "id").to_dicts()
+        return [Hit(r["id"], r["name"], r["category"], r["source"], wanted, 1.0) for r in rows]
 
     def _match(self, query: str, position: int) -> pl.DataFrame:
         """Give the index's words that ``query`` may mean, with similarity in (0, 1]."""

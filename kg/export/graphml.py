@@ -66,6 +66,7 @@ def write_graphml(bundle: Bundle, folder: Path) -> dict[str, int]:
                 _text(row["subject"]),
                 _text(row["object"]),
                 key=row["id"],
+                statement=row["id"],
                 predicate=row["predicate"],
                 weight=float(row["weight"]),
                 negated=bool(row["negated"]),

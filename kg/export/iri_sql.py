@@ -1,4 +1,7 @@
-"""`kg.readers.iris.expand` for whole columns: the same addresses, made by DuckDB."""
+"""`kg.readers.iris.expand` for whole columns: the same IRIs for the same CURIEs and addresses, made by DuckDB.
+
+Of what is neither, some still gets an IRI, a well-formed one (a CURIE too long, or with signs that cannot be seen).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from kg.export.lines import quoted_sql
 from kg.readers.curies import is_curie
 from kg.readers.iris import ADDRESS, PLAIN, iri_head
 
-_BLANK = r"[\s\x1c-\x1f\x{85}\p{Z}]"
+_BLANK = r"[\x09-\x0d\x1c-\x20\x{85}\p{Z}]"
 """What Python counts as blanks."""
 
 

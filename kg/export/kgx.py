@@ -35,6 +35,7 @@ NEAREST: dict[Predicate, str] = {
     Predicate.HAS_LOW_MEASUREMENT: "biolink:negatively_correlated_with",
     Predicate.HIGH_INDICATES: "biolink:positively_correlated_with",
     Predicate.LOW_INDICATES: "biolink:negatively_correlated_with",
+    Predicate.NORMAL_INDICATES: "biolink:correlated_with",
     Predicate.PALLIATES: "biolink:ameliorates_condition",
     Predicate.HAS_INGREDIENT: "biolink:has_part",
     Predicate.MEASURES: "biolink:related_to",

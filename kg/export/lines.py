@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from ehr.progress import Advance
+from kg.duck import connect
 
 MEMORY = "800MB"
 """What DuckDB may hold before it goes to disk."""
@@ -24,11 +25,8 @@ _BATCH = 50_000
 @contextmanager
 def workbench(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give a DuckDB that holds little, and goes to disk in ``folder``."""
-    connection = duckdb.connect(config={"threads": "2"})
+    connection = connect(MEMORY, folder / ".duckdb")
     try:
-        connection.execute(f"SET memory_limit = '{MEMORY}'")
-        connection.execute("SET temp_directory = $1", [str(folder / ".duckdb")])
-        connection.execute("SET enable_progress_bar = false")
         yield connection
     finally:
         connection.close()

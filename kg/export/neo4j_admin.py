@@ -1,8 +1,8 @@
 """Files for ``neo4j-admin database import full``, and the Cypher that completes what it makes.
 
 The import tool reads CSV by RFC 4180. Two values it cannot carry: a list without elements is left out, and so is a
-list of one empty text. Rows that have such a list come with a mark before their fingerprint; ``constraints.cypher``
-puts the lists and takes the mark off. Where it was not run, a later load over Bolt finds those rows different.
+list of one empty text. Rows that have such a list have their fingerprint aside, in `ASIDE`; ``constraints.cypher`` puts
+the lists and then the fingerprint. Where it was not run, a later load over Bolt finds those rows different.
 
 Sources: Neo4j operations manual, "Import" and "CSV header format"; tried on Neo4j 5.26.29 and 2026.08.1. Constraints
 cannot be made while importing: ``--schema`` answers "Record format batch import does not support schema changes" in the
@@ -15,24 +15,31 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import duckdb
 import polars as pl
 
 from ehr.errors import InputError
 from ehr.progress import Advance, bar
 from kg.bundle import Bundle
 from kg.content import quoted
-from kg.export.lines import write_array
-from kg.export.neo4j_rows import CONTENT, FINISH, SCHEMA_STATEMENTS, Kind, bundle_node, kinds, rows, second_label
+from kg.duck import connect
+from kg.export.lines import MEMORY, write_array
+from kg.export.neo4j_rows import FINISH, SCHEMA_STATEMENTS, Kind, bundle_node, kinds, rows, second_label
+from kg.stores.neo4j_difference import CONTENT
 from kg.stores.tables import GraphTables
 
 DELIMITERS = ("\x1f", "\x1e", "\x1d", "\x1c", "\x02", "\x03", "\ue000", "\ue001", "\uf8ff")
 """What may stand between the elements of a list: the first that occurs in none."""
-MARK = "-"
+ASIDE = "_unfinished"
+"""Property with the fingerprint of what lacks a list; it goes when the list comes."""
 _BUFFER = 4 * 1024 * 1024
 """Bytes of a row that the import tool takes without being told."""
 _AT_ONCE = 20_000
-_TYPES: dict[pl.DataType, str] = {pl.Boolean(): "boolean", pl.Float64(): "double", pl.String(): "string"}
+_TYPES: dict[pl.DataType, str] = {
+    pl.Boolean(): "boolean",
+    pl.Float64(): "double",
+    pl.Int64(): "long",
+    pl.String(): "string",
+}
 
 
 @dataclass(slots=True)
@@ -68,7 +75,7 @@ def write_neo4j_admin(bundle: Bundle, folder: Path) -> dict[str, int]:
         for kind in found:
             if kind.count:
                 _write_kind(tables, kind, folder, delimiter, written, advance)
-    _write_bundle(bundle, tables, folder, written)
+    _write_bundle(bundle, tables, folder, delimiter, written)
     (folder / "import.args").write_text("\n".join(_arguments(written, delimiter)) + "\n", encoding="utf-8")
     script = folder / "import.sh"
     script.write_text(_SCRIPT, encoding="utf-8")
@@ -85,7 +92,8 @@ def _delimiter(bundle: Bundle) -> str:
     """Find a sign that occurs in no element of any list."""
     lists = [
         f"SELECT text AS t FROM read_parquet({quoted(bundle.files('synonyms'))})",
-        f"SELECT array_to_string(equivalents, '') FROM read_parquet({quoted(bundle.files('concepts'))})",
+        f"SELECT array_to_string(equivalents, '') || id FROM read_parquet({quoted(bundle.files('concepts'))})",
+        f"SELECT subject FROM read_parquet({quoted(bundle.files('mappings'))})",
         f"SELECT array_to_string(publications, '') || source FROM read_parquet({quoted(bundle.files('evidence'))})",
     ]
     if files := bundle.files("statements"):
@@ -93,7 +101,7 @@ def _delimiter(bundle: Bundle) -> str:
             "SELECT array_to_string(publications, '') || array_to_string(sources, '') "
             f"FROM read_parquet({quoted(files)})"
         )
-    with duckdb.connect(config={"threads": "2"}) as connection:
+    with connect(MEMORY) as connection:
         for sign in DELIMITERS:
             row = connection.execute(
                 f"SELECT count(*) FROM ({' UNION ALL '.join(lists)}) WHERE contains(t, chr({ord(sign)}))"
@@ -115,11 +123,11 @@ def _write_kind(
     with (folder / f"{name}.csv").open("wb") as file:
         for number, frame in enumerate(rows(tables, kind)):
             lists = tuple(one for one, dtype in frame.schema.items() if isinstance(dtype, pl.List))
+            whole = _note_lists(frame, kind, lists, written)
             if not number:
-                header = ",".join([*_header(kind, frame.schema)]) + "\n"
+                header = ",".join([*_header(kind, whole.schema)]) + "\n"
                 (folder / f"{name}.header.csv").write_text(header, encoding="utf-8")
-            marked = _note_lists(frame, kind, lists, written)
-            lines = _lines(marked, kind, delimiter)
+            lines = _lines(whole, kind, delimiter)
             longest = max(longest, *lines.str.len_bytes().top_k(1).to_list())
             broken = broken or int(lines.str.count_matches("[\r\n]").sum()) > lines.len()
             write_array(file, lines.to_arrow(compat_level=pl.CompatLevel.oldest()))
@@ -143,20 +151,25 @@ def _header(kind: Kind, schema: pl.Schema) -> Iterator[str]:
 
 
 def _note_lists(frame: pl.DataFrame, kind: Kind, lists: Sequence[str], written: _Written) -> pl.DataFrame:
-    """Mark the rows with a list that the import tool leaves out, and remember those whose list is one empty text."""
+    """Put the fingerprint of rows aside that have a list which the import tool leaves out, and remember them.
+
+    What is remembered is the names of such lists, and the rows whose list is one empty text.
+    """
     if not lists:
         return frame
     blank = {name: (pl.col(name).list.len() == 1) & (pl.col(name).list.first() == "") for name in lists}
     lost = {name: (pl.col(name).list.len() == 0) | blank[name] for name in lists}
-    mark = pl.when(pl.any_horizontal(lost.values())).then(pl.lit(MARK)).otherwise(pl.lit(""))
-    marked = frame.with_columns((mark + pl.col(CONTENT)).alias(CONTENT))
+    any_lost = pl.any_horizontal(lost.values())
+    whole = frame.with_columns(
+        pl.when(~any_lost).then(CONTENT).alias(CONTENT), pl.when(any_lost).then(CONTENT).alias(ASIDE)
+    )
     found = frame.select(lost[name].any().alias(name) for name in lists).row(0, named=True)
     for name in lists:
         if found[name]:
             written.marked.setdefault(kind, set()).add(name)
             if keys := frame.filter(blank[name])[kind.key].to_list():
                 written.blank.setdefault((kind, name), []).extend(keys)
-    return marked
+    return whole
 
 
 def _lines(frame: pl.DataFrame, kind: Kind, delimiter: str) -> pl.Series:
@@ -185,11 +198,17 @@ def _quoted(column: pl.Expr) -> pl.Expr:
     return text.fill_null("")
 
 
-def _write_bundle(bundle: Bundle, tables: GraphTables, folder: Path, written: _Written) -> None:
-    node = bundle_node(bundle, tables)
-    (folder / "nodes-Bundle.header.csv").write_text(",".join(node) + "\n", encoding="utf-8")
-    cells = ['"' + value.replace('"', '""') + '"' for value in node.values()]
+def _write_bundle(bundle: Bundle, tables: GraphTables, folder: Path, delimiter: str, written: _Written) -> None:
+    header, cells = [], []
+    for name, value in bundle_node(bundle, tables).items():
+        if isinstance(value, bytes):
+            header.append(f"{name}:byte[]")
+            value = delimiter.join(str(one - 256 if one > 127 else one) for one in value)  # Java's bytes have a sign
+        else:
+            header.append(f"{name}:string")
+        cells.append('"' + value.replace('"', '""') + '"')
     line = ",".join(cells) + "\n"
+    (folder / "nodes-Bundle.header.csv").write_text(",".join(header) + "\n", encoding="utf-8")
     (folder / "nodes-Bundle.csv").write_text(line, encoding="utf-8")
     written.longest = max(written.longest, len(line.encode()))
     written.arguments.append("--nodes=Bundle=./nodes-Bundle.header.csv,./nodes-Bundle.csv")
@@ -217,11 +236,10 @@ def _completion(written: _Written) -> Iterator[str]:
         pattern = f"()-[n:{kind.name}]->()" if kind.relations else f"(n:{kind.name})"
         puts = ", ".join(f"n.{name} = coalesce(n.{name}, [])" for name in sorted(lists))
         yield (
-            f"MATCH {pattern} WHERE n.{CONTENT} STARTS WITH '{MARK}' CALL (n) {{ SET {puts}, "
-            f"n.{CONTENT} = substring(n.{CONTENT}, {len(MARK)}) }} IN TRANSACTIONS OF {_AT_ONCE} ROWS"
+            f"MATCH {pattern} WHERE n.{ASIDE} IS NOT NULL CALL (n) {{ SET {puts}, n.{CONTENT} = n.{ASIDE}, "
+            f"n.{ASIDE} = null }} IN TRANSACTIONS OF {_AT_ONCE} ROWS"
         )
     yield from SCHEMA_STATEMENTS
-    yield "CALL db.awaitIndexes(3600)"
     yield FINISH
 
 

@@ -1,7 +1,7 @@
 """The rows that a load leaves in Neo4j, with the fingerprint that it keeps of each.
 
-All that the export needs to know of `kg.stores.neo4j_load` stands here, so that a database filled by Neo4j's import
-tool is one that `kg build --store neo4j://…` finds nothing to change in.
+All that the export needs to know of `kg.stores.neo4j_load` stands here, so that in a database filled by Neo4j's import
+tool `kg build --store neo4j://…` finds nothing to change.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from kg.search import WordCounts
 from kg.stores.base import BundleFiles
 from kg.stores.manifest import manifest_of, manifest_text
-from kg.stores.neo4j_load import SCHEMA, _content
+from kg.stores.neo4j_difference import CONTENT, with_fingerprints
+from kg.stores.neo4j_schema import INDEXES, WAIT
 from kg.stores.tables import GraphTables
 from kg.vocabulary import Category, Predicate
 
-CONTENT = "_content"
-"""Property with the fingerprint."""
-SCHEMA_STATEMENTS = SCHEMA
-"""Cypher statements for constraints and indexes."""
+__all__ = ["CONTENT", "FINISH", "SCHEMA_STATEMENTS", "Kind", "bundle_node", "kinds", "rows", "second_label"]
+
+SCHEMA_STATEMENTS = (*(one.statement for one in INDEXES), f"CALL db.awaitIndexes({WAIT})")
+"""Cypher statements that make constraints and indexes and wait for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,7 @@ def kinds(tables: GraphTables) -> Iterator[Kind]:
 
 def rows(tables: GraphTables, kind: Kind) -> Iterator[pl.DataFrame]:
     """Give the rows of a kind in batches, properties as columns; `CONTENT` is the last."""
-    for frame in _batches(tables, kind):
-        contents = pl.Series(CONTENT, [_content(row) for row in frame.iter_rows()], dtype=pl.String)
-        yield frame.with_columns(contents)
+    return map(with_fingerprints, _batches(tables, kind))
 
 
 def _batches(tables: GraphTables, kind: Kind) -> Iterator[pl.DataFrame]:
@@ -69,10 +69,15 @@ def second_label() -> pl.Expr:
     return pl.col("category").replace_strict({one.value: one.label for one in Category}, return_dtype=pl.String)
 
 
-def bundle_node(bundle: BundleFiles, tables: GraphTables) -> dict[str, str]:
+def bundle_node(bundle: BundleFiles, tables: GraphTables) -> dict[str, str | bytes]:
     """Give the ``Bundle`` node of a load that is not finished; `FINISH` finishes it."""
-    manifest = manifest_text(manifest_of(bundle, tables))
-    return {"id": "bundle", "state": "loading", "hash": bundle.hash, "manifest": manifest}
+    return {
+        "id": "bundle",
+        "state": "loading",
+        "hash": bundle.hash,
+        "manifest": manifest_text(manifest_of(bundle, tables)),
+        "_words": WordCounts.of(tables.concept_batches()).packed(),
+    }
 
 
 FINISH = "MATCH (b:Bundle {id: 'bundle'}) SET b.state = 'ready'"

@@ -123,12 +123,15 @@ class _Part:
             SELECT concept, list_sort(list(id)) AS ids FROM reached WHERE id <> concept GROUP BY concept"""
         )
         self.sql.execute(
+            "CREATE TABLE joined AS SELECT id AS concept, id FROM kept UNION ALL SELECT concept, unnest(ids) FROM same"
+        )
+        self.sql.execute(
             f"""CREATE TABLE attested AS SELECT concept, list(DISTINCT other) AS ids,
                 list(DISTINCT other) FILTER (predicate = '{REPLACED_BY}') AS successors
             FROM (
-                SELECT a.concept, m.object AS other, m.predicate FROM open_mappings m JOIN member a ON a.id = m.subject
+                SELECT a.concept, m.object AS other, m.predicate FROM open_mappings m JOIN joined a ON a.id = m.subject
                 UNION ALL
-                SELECT a.concept, m.subject, '' FROM open_mappings m JOIN member a ON a.id = m.object
+                SELECT a.concept, m.subject, '' FROM open_mappings m JOIN joined a ON a.id = m.object
             ) GROUP BY concept"""
         )
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 Edges = npt.NDArray[np.int64]
 
-_BUDGET = 5_000_000
+_BUDGET = 1_000_000
 """Edges that the search for a shortest cycle of one component follows at most."""
 
 

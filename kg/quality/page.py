@@ -48,6 +48,13 @@ def ids_text(ids: Sequence[str], most: int = _IDS) -> str:
     return ", ".join(ids[:most]) + (f" … {len(ids) - most} more" if len(ids) > most else "")
 
 
+def way_text(steps: Sequence[str], most: int = _IDS) -> str:
+    """Join the steps of a way round; a long one is cut before it comes back to its beginning."""
+    if len(steps) > most:
+        return " → ".join(steps[:most]) + f" → … {len(steps) - most} more"
+    return " → ".join([*steps, *steps[:1]])
+
+
 def share(part: int, whole: int) -> str:
     """Give a share in per cent."""
     return f"{part / whole:.1%}" if whole else "none"
@@ -157,7 +164,7 @@ def _concepts(found: Quality) -> list[Section]:
                     (
                         (
                             one.size,
-                            " → ".join(_named(i, n) for i, n in _round(one.shortest, one.names)),
+                            way_text([*map(_named, one.shortest, one.names)]),
                             ids_text(one.ids),
                         )
                         for one in found.cycles
@@ -184,11 +191,6 @@ def _concepts(found: Quality) -> list[Section]:
             ),
         ),
     ]
-
-
-def _round(ids: Sequence[str], names: Sequence[str]) -> list[tuple[str, str]]:
-    pairs = list(zip(ids, names, strict=True))
-    return [*pairs, pairs[0]] if pairs else []
 
 
 def _named(identifier: str, name: str) -> str:

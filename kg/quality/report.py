@@ -14,7 +14,7 @@ from typing import TypeVar
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ehr.files import atomic_path, write_json
-from kg.quality.page import SHOWN, ids_text, label, replacement, sections_of, share
+from kg.quality.page import SHOWN, ids_text, label, replacement, sections_of, share, way_text
 from kg.quality.types import Quality
 
 FORMAT = 1
@@ -82,7 +82,7 @@ def quality_rows(found: Quality) -> list[dict[str, str | int]]:
         totals.get("singletons", 0),
         _first(found.singletons, lambda one: f"{one.count:,} of {one.source}, {label(one.category)}"),
     )
-    add("cycles in the hierarchy", totals.get("cycles", 0), _first(found.cycles, lambda one: " → ".join(one.shortest)))
+    add("cycles in the hierarchy", totals.get("cycles", 0), _first(found.cycles, lambda one: way_text(one.shortest, 4)))
     add(
         "obsolete concepts in use",
         totals.get("obsolete", 0),

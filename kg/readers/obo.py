@@ -240,5 +240,5 @@ FORMAT = Format(
     title="ontology in OBO 1.2 or 1.4",
     specification="OBO Flat File Format 1.4, https://owlcollab.github.io/oboformat/doc/obo-syntax.html",
     example="obo:doid.obo?prefix=DOID&category=Disease",
-    met="DOID 2016-09-01, SYMP 2026-07-30, HPO 2025-01-16",
+    met="DOID 2016-09-01 and 2026-07-31 (rebuilt), SYMP 2026-07-30, HPO 2025-01-16",
 )

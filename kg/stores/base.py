@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
 from ehr.errors import InputError
+from kg.search import Hit
 
 ROW_LIMIT = 10_000
 """Rows that a query gives back unless the caller asks for another number."""
@@ -125,11 +126,13 @@ class BundleFiles(Protocol):
 class GraphStore(Protocol):
     """A graph database that holds one bundle and, when asked for, what a run diagnosed.
 
-    Both stores hold: ``(:Concept {id, name, category, caption, definition, source, synonyms, deprecated})``; between
-    concepts one relationship type a predicate, with ``predicate, statement, sources, weight, negated, publications,
-    checked``; and ``(:Evidence {id, statement, subject, predicate, object, negated, source, version, publications,
-    weight, frequency, subject_as_written, object_as_written, checked, note, caption})``, one node for every record of
-    every source that states a relation, found by ``statement``.
+    Both stores hold: ``(:Concept {id, name, category, caption, definition, source, synonyms, deprecated,
+    equivalents, former})`` (the other ids of its clique, and the ids it had before); between concepts one relationship
+    type a predicate, with ``predicate, statement, sources, weight, negated, publications, checked``; ``(:Evidence {id,
+    statement, subject, predicate, object, negated, source, version, publications, weight, frequency,
+    subject_as_written, object_as_written, checked, note, caption})``, one node for every record of every source that
+    states a relation, found by ``statement``; and ``(:Source {id, version, licence, open, sha256, caption})``, one node
+    for every source that the evidence names by ``id``.
     """
 
     @property
@@ -169,6 +172,16 @@ class GraphStore(Protocol):
 
         Raises:
             InputError: for text that is not allowed or not Cypher, a missing parameter, a query that takes too long.
+        """
+
+    def search(self, words: str, limit: int = 20) -> list[Hit]:
+        """Find concepts by words over names and synonyms, tolerant of typing errors, or by id.
+
+        An id may also be that of another member of a concept's clique (``equivalents``).
+
+        Args:
+            words: see `kg.search.search_concepts`.
+            limit: at most so many, best first; the scores are those of `kg.search` on every store.
         """
 
     def write_diagnoses(self, run: str, diagnoses: Sequence[DiagnosisRecord]) -> int:

@@ -28,7 +28,8 @@ LONGEST_TEXT = 100_000
 
 _READ_STARTS = frozenset({"MATCH", "OPTIONAL", "WITH", "UNWIND", "RETURN"})
 _WRITE_STARTS = _READ_STARTS | {"CREATE", "MERGE"}
-_WORDS_OF_VALUES = frozenset({"NULL", "TRUE", "FALSE", "END"})
+_WORDS_OF_VALUES = frozenset({"NULL", "TRUE", "FALSE", "END", "ASC", "ASCENDING", "DESC", "DESCENDING"})
+"""Keywords that a value or the words about it may end with: after them only a keyword may follow, as after a value."""
 _READ_KEYWORDS = (
     _READ_STARTS
     | _WORDS_OF_VALUES
@@ -184,7 +185,10 @@ def _check_words(tokens: list[Token], write: bool) -> None:
         if is_keyword:
             _check_clause(tokens, n)
         path_word = token.keyword in _PATH_WORDS and previous.text in {"*", "ALL"}
-        value_before = _ends_value(token) and (not is_keyword or token.keyword in _WORDS_OF_VALUES) and not path_word
+        star = token.text == "*" and previous.text.upper() in {"RETURN", "WITH", "DISTINCT"}  # all variables: a value
+        value_before = star or (
+            _ends_value(token) and (not is_keyword or token.keyword in _WORDS_OF_VALUES) and not path_word
+        )
         previous = Token(token.kind, token.text.upper()) if path_word else token
 
 

@@ -20,7 +20,9 @@ import polars as pl
 from ehr.errors import InputError, StoreError
 from ehr.files import user_errors
 from ehr.progress import bar, say
+from kg.bundle import Bundle
 from kg.schema import Schema
+from kg.search import ConceptIndex, Hit, NamedConcepts, search_concepts
 from kg.stores.base import (
     ROW_LIMIT,
     TIME_LIMIT,
@@ -34,6 +36,7 @@ from kg.stores.base import (
     unknown_concepts,
 )
 from kg.stores.guard import bind, check_query
+from kg.stores.ladybug_values import fetch
 from kg.stores.manifest import manifest_of, manifest_text, parse_manifest
 from kg.stores.tables import CONCEPT_COLUMNS, EVIDENCE_COLUMNS, RELATION_COLUMNS, SOURCE_COLUMNS, GraphTables
 from kg.vocabulary import Predicate
@@ -44,6 +47,7 @@ _LARGEST_FILE = 1 << 38
 _TYPES = {
     "synonyms": "STRING[]",
     "equivalents": "STRING[]",
+    "former": "STRING[]",
     "open": "BOOLEAN",
     "sources": "STRING[]",
     "publications": "STRING[]",
@@ -159,7 +163,7 @@ class LadybugStore:
         try:
             if guarded:
                 connection.execute("BEGIN TRANSACTION READ ONLY")
-            answer = _fetch(connection.execute(checked.text, values), limit)
+            answer = fetch(connection.execute(checked.text, values), limit)
             if guarded:
                 connection.execute("COMMIT")
             return answer
@@ -167,6 +171,20 @@ class LadybugStore:
             raise self._explain(error, timeout) from error
         finally:
             connection.set_query_timeout(0)
+
+    def search(self, words: str, limit: int = 20) -> list[Hit]:
+        """Find concepts; see `GraphStore.search`.
+
+        The index is made from the bundle beside the file, where that is the one the store holds, else from its names.
+        """
+        beside = self._path.parent
+        if (beside / "manifest.json").exists():
+            bundle = Bundle.open(beside)
+            if bundle.hash == self.manifest.hash:
+                return search_concepts(bundle, words, limit)
+        keys = ("id", "name", "category", "source", "deprecated", "synonyms", "equivalents")
+        rows = self._rows(f"MATCH (c:Concept) RETURN {', '.join(f'c.{key}' for key in keys)}")
+        return ConceptIndex(NamedConcepts.of(dict(zip(keys, row, strict=True)) for row in rows)).search(words, limit)
 
     def write_diagnoses(self, run: str, diagnoses: Sequence[DiagnosisRecord]) -> int:
         """Record diagnoses; see `GraphStore.write_diagnoses`."""
@@ -444,55 +462,3 @@ def _all(connection: ladybug.Connection, cypher: str, values: dict[str, Any] | N
 
 
 _ENDS = {"from": pl.String, "to": pl.String}
-
-
-def _fetch(result: Any, limit: int | None) -> QueryResult:
-    columns = tuple(result.get_column_names())
-    rows: list[tuple[object, ...]] = []
-    while result.has_next():
-        if limit is not None and len(rows) == limit:
-            return QueryResult(columns, tuple(rows), truncated=True)
-        rows.append(tuple(_plain(value) for value in result.get_next()))
-    return QueryResult(columns, tuple(rows))
-
-
-def _plain(value: object) -> object:
-    """Turn Ladybug's nodes, relationships and paths into the dictionaries of `QueryResult`."""
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    if not isinstance(value, dict):
-        return value
-    if "_NODES" in value:
-        if any(part["_ID"] is None for part in (*value["_NODES"], *value["_RELS"])):
-            return None  # an optional path that was not found
-        ids = {_place(node["_ID"]): node.get("id") for node in value["_NODES"]}
-        relationships = [
-            {**_entity(one, "_type"), "_from": ids.get(_place(one["_SRC"])), "_to": ids.get(_place(one["_DST"]))}
-            for one in value["_RELS"]
-        ]
-        nodes = _once(value["_NODES"], len(relationships) + 1)
-        return {"nodes": [_entity(node, "_label") for node in nodes], "relationships": relationships}
-    if "_LABEL" in value:
-        return _entity(value, "_type" if "_SRC" in value else "_label")
-    return {name: _plain(one) for name, one in value.items()}
-
-
-def _once(nodes: Sequence[Mapping[str, Any]], number: int) -> list[Mapping[str, Any]]:
-    """Drop what Ladybug repeats: the node at which a part of a path of length zero begins and ends."""
-    kept: list[Mapping[str, Any]] = []
-    spare = len(nodes) - number
-    for node in nodes:
-        if spare > 0 and kept and _place(kept[-1]["_ID"]) == _place(node["_ID"]):
-            spare -= 1
-        else:
-            kept.append(node)
-    return kept
-
-
-def _entity(value: Mapping[str, Any], kind: str) -> dict[str, object]:
-    properties = {name: one for name, one in value.items() if not name.startswith("_") and one is not None}
-    return {kind: value["_LABEL"], **properties}
-
-
-def _place(id_: Mapping[str, int]) -> tuple[int, int]:
-    return id_["table"], id_["offset"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import groupby
 from types import TracebackType
 from typing import Self
@@ -13,19 +13,11 @@ from urllib.parse import urlsplit
 
 import neo4j
 from neo4j import NotificationMinimumSeverity
-from neo4j.exceptions import (
-    AuthError,
-    ClientError,
-    ConfigurationError,
-    DriverError,
-    Neo4jError,
-    ServiceUnavailable,
-    TransientError,
-)
 from neo4j.graph import Node, Path, Relationship
 
 from ehr.errors import InputError, StoreError
 from ehr.progress import bar, say
+from kg.search import Hit
 from kg.stores.base import (
     ROW_LIMIT,
     TIME_LIMIT,
@@ -39,12 +31,18 @@ from kg.stores.base import (
 )
 from kg.stores.guard import bind, check_query
 from kg.stores.manifest import parse_manifest
-from kg.stores.neo4j_load import LABELS, load_tables, prepare, refuse_foreign
+from kg.stores.neo4j_errors import clear_errors, query_errors
+from kg.stores.neo4j_load import load_tables
+from kg.stores.neo4j_schema import LABELS, prepare, refuse_foreign
+from kg.stores.neo4j_search import search
+from kg.stores.neo4j_write import batch_bytes
 from kg.stores.tables import GraphTables
 
 # What goes wrong is said once, in our own words; without a handler Python would print the driver's beside them.
 logging.getLogger("neo4j").addHandler(logging.NullHandler())
 
+RETRY_SECONDS = 30.0
+"""For so long the driver runs a transaction again that failed for a passing reason."""
 _ADMISSIONS_AT_ONCE = 200
 _NODES_AT_ONCE = 2_000
 
@@ -90,7 +88,7 @@ class Neo4jStore:
                 auth=(str(user), str(password)),
                 connection_timeout=10,
                 connection_acquisition_timeout=20,
-                max_transaction_retry_time=30,
+                max_transaction_retry_time=RETRY_SECONDS,
                 notifications_min_severity=NotificationMinimumSeverity.OFF,
                 user_agent="clinragen",
             )
@@ -126,10 +124,11 @@ class Neo4jStore:
         if self.manifest.hash == bundle.hash and not force:
             say(f"{self._url} already holds this bundle")
             return self.manifest
+        batch_bytes()  # a setting that is wrong is said before anything is touched
         tables = GraphTables(bundle)
-        with self._clear_errors(), self._session(write=True) as session:
+        with self._clear_errors(loading=True), self._session(write=True) as session:
             refuse_foreign(session, self._url)
-            prepare(session)
+            prepare(session, self._url)
             load_tables(session, bundle, tables, self._url)
         return self.manifest
 
@@ -148,7 +147,7 @@ class Neo4jStore:
         checked = check_query(cypher, write=not read_only)
         values = bind(checked, parameters or {})
         with (
-            self._query_errors(timeout),
+            query_errors(self._url, timeout),
             self._session(write=not read_only) as session,
             session.begin_transaction(timeout=timeout) as transaction,
         ):
@@ -162,12 +161,17 @@ class Neo4jStore:
         cut = limit is not None and len(rows) > limit
         return QueryResult(columns, rows[:limit] if cut else rows, truncated=cut)
 
+    def search(self, words: str, limit: int = 20) -> list[Hit]:
+        """Find concepts; see `GraphStore.search`."""
+        with self._clear_errors(), self._session() as session:
+            return search(session, words, limit, self._url)
+
     def write_diagnoses(self, run: str, diagnoses: Sequence[DiagnosisRecord]) -> int:
         """Record diagnoses, some admissions a transaction; see `GraphStore.write_diagnoses`."""
         self._writable()
         records = check_diagnoses(run, diagnoses)
         with self._clear_errors(), self._session(write=True) as session:
-            prepare(session)
+            prepare(session, self._url)
             found = session.run(
                 "MATCH (c:Concept) WHERE c.id IN $ids RETURN c.id", {"ids": sorted(concepts_of(records))}
             ).value()
@@ -217,60 +221,8 @@ class Neo4jStore:
         if self._read_only:
             raise InputError("is open for reading only", where=self._url, remedy="open it with read_only=False")
 
-    @contextmanager
-    def _query_errors(self, timeout: float | None) -> Iterator[None]:
-        """Tell what a query of a person did wrong in one line."""
-        with self._clear_errors():
-            try:
-                yield
-            except (ClientError, TransientError) as error:
-                code = error.code or ""
-                if isinstance(error, AuthError) or ".Security." in code:
-                    raise
-                if "TransactionTimedOut" in code or "Terminated" in code:
-                    limit = f"{timeout:g} s" if timeout is not None else "the server allows"
-                    raise InputError(
-                        f"the query took longer than {limit}", remedy="narrow it, or allow it more time"
-                    ) from error
-                if "Memory" in code:
-                    raise InputError("the query needs more memory than it may have", remedy="narrow it") from error
-                text = " ".join((error.message or "").split())
-                raise InputError(f"the query does not run on this store: {text}", where=self._url) from error
-
-    @contextmanager
-    def _clear_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except AuthError as error:
-            remedy = "set NEO4J_USERNAME and NEO4J_PASSWORD to those of the server"
-            raise InputError("the server does not accept user and password", where=self._url, remedy=remedy) from error
-        except ServiceUnavailable as error:
-            remedy = "start it (`make neo4j`), or check host and port"
-            raise InputError("the server does not answer", where=self._url, remedy=remedy) from error
-        except ConfigurationError as error:
-            raise InputError(f"the driver does not take this address ({error})", where=self._url) from error
-        except Neo4jError as error:
-            raise _of_server(error, self._url) from error
-        except (DriverError, OSError) as error:
-            name = error.__class__.__name__
-            raise InputError(
-                f"the connection failed ({name})", where=self._url, remedy="check that this is a Neo4j server"
-            ) from error
-
-
-def _of_server(error: Neo4jError, url: str) -> InputError | StoreError:
-    code, text = error.code or "", " ".join((error.message or "").split())
-    if "CredentialsExpired" in code:
-        return InputError(
-            "the server wants the first password changed", where=url, remedy="change it, then set NEO4J_PASSWORD"
-        )
-    if "AuthenticationRateLimit" in code:
-        return InputError("too many wrong passwords", where=url, remedy="wait some seconds, then try the right one")
-    if "DatabaseNotFound" in code:
-        return InputError("no such database", where=url, remedy="set NEO4J_DATABASE to one that the server has")
-    if "Security.Forbidden" in code:
-        return InputError("the user may not do this", where=url, remedy="take one who may write and make indexes")
-    return StoreError(f"{url}: {code}: {text}")
+    def _clear_errors(self, *, loading: bool = False) -> AbstractContextManager[None]:
+        return clear_errors(self._url, loading=loading)
 
 
 def _address(url: str) -> str:

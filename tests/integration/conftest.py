@@ -1,10 +1,14 @@
-"""A real Neo4j for the tests: one's own under NEO4J_TEST_URI, else one that is started in a temporary home."""
+"""A real Neo4j for the tests: one's own under NEO4J_TEST_URI, else servers that are started in temporary homes.
+
+Tests run on the version that is supported longest; those marked ``every_version`` on the newest one too.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +28,15 @@ class Server:
     password: str
     home: Path | None
     browser: str | None
+    settings: neo4j_server.ServerSettings | None
+
+    @property
+    def version(self) -> str:
+        with self.driver() as driver:
+            found = driver.execute_query(
+                "CALL dbms.components() YIELD name, versions WHERE name = 'Neo4j Kernel' RETURN versions[0]"
+            )
+        return str(found.records[0][0])
 
     def driver(self) -> neo4j.Driver:
         return neo4j.GraphDatabase.driver(self.url, auth=(self.user, self.password))
@@ -36,29 +49,52 @@ def _unavailable(reason: str) -> None:
     pytest.skip(f"no Neo4j server: {reason}")
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    if url := os.environ.get("NEO4J_TEST_URI"):
-        user = os.environ.get("NEO4J_TEST_USERNAME") or os.environ.get("NEO4J_USERNAME", "neo4j")
-        password = os.environ.get("NEO4J_TEST_PASSWORD") or os.environ.get("NEO4J_PASSWORD", "")
-        yield Server(url, user, password, None, None)
-        return
-    settings = neo4j_server.ServerSettings(
-        home=tmp_path_factory.mktemp("neo4j"),
+VERSIONS = (neo4j_server.VERSION, neo4j_server.NEWEST_VERSION)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test on each version that it is meant for; those of one version run one after the other."""
+    if "server" in metafunc.fixturenames:
+        versions = VERSIONS if metafunc.definition.get_closest_marker("every_version") else VERSIONS[:1]
+        if os.environ.get("NEO4J_TEST_URI"):
+            versions = ("NEO4J_TEST_URI",)
+        metafunc.parametrize("server", versions, indirect=True, scope="session")
+
+
+@contextmanager
+def running(home: Path, version: str, *settings: str) -> Iterator[Server]:
+    """Start a server of a version with more lines of neo4j.conf; it may be gone again at the end."""
+    asked = neo4j_server.ServerSettings(
+        home=home,
+        version=version,
         bolt_port=neo4j_server.free_port(),
         http_port=neo4j_server.free_port(),
         heap="512m",
         pagecache="64m",
+        more=settings,
     )
     shown: list[str] = []
     try:
-        neo4j_server.start(settings, show_password=shown.append)
+        neo4j_server.start(asked, show_password=shown.append)
     except InputError as error:
         _unavailable(str(error))
-    assert len(shown) == 1
-    yield Server(settings.url, neo4j_server.USER, shown[0], settings.home, settings.browser)
-    assert neo4j_server.stop(settings.home)
-    shutil.rmtree(settings.home)
+    try:
+        assert len(shown) == 1
+        yield Server(asked.url, neo4j_server.USER, shown[0], home, asked.browser, asked)
+    finally:
+        neo4j_server.stop(home)
+        shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    if url := os.environ.get("NEO4J_TEST_URI"):
+        user = os.environ.get("NEO4J_TEST_USERNAME") or os.environ.get("NEO4J_USERNAME", "neo4j")
+        password = os.environ.get("NEO4J_TEST_PASSWORD") or os.environ.get("NEO4J_PASSWORD", "")
+        yield Server(url, user, password, None, None, None)
+        return
+    with running(tmp_path_factory.mktemp("neo4j"), request.param) as started:
+        yield started
 
 
 @pytest.fixture(autouse=True)
@@ -68,9 +104,8 @@ def credentials(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NEO4J_DATABASE", raising=False)
 
 
-@pytest.fixture
-def empty(server: Server) -> Server:
-    """The server with an empty database; one that is not the tests' own must be empty, or hold this project's graph."""
+def emptied(server: Server) -> Server:
+    """Empty the database; one that is not the tests' own must be empty, or hold this project's graph."""
     with server.driver() as driver:
         if server.home is None:
             found = driver.execute_query(
@@ -82,3 +117,8 @@ def empty(server: Server) -> Server:
         driver.execute_query("MATCH ()-[r]->() DELETE r")
         driver.execute_query("MATCH (n) DELETE n")
     return server
+
+
+@pytest.fixture
+def empty(server: Server) -> Server:
+    return emptied(server)

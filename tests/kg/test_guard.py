@@ -32,7 +32,12 @@ READS = [
     "RETURN all(x IN n.synonyms WHERE x <> '')",
     "MATCH (start:Concept)-->(comment) RETURN start.id, comment.id",
     "MATCH (n)\r\nRETURN n",
+    "MATCH (n) WITH * WHERE n.deprecated RETURN *",
+    "MATCH (n:Concept) RETURN n.id ORDER BY n.id DESC LIMIT 1 UNION MATCH (n:Concept) RETURN n.id ORDER BY n.id ASC",
+    "MATCH (n:Concept) RETURN count(*), count(DISTINCT n), 2 * 3 AS six",
 ]
+QUANTIFIED = "MATCH (a:Concept {id: 'HP:0012764'}) ((x)-[:SUBCLASS_OF]->(y)){1,3} (b) RETURN b.id"
+"""Reads, but only Neo4j knows it."""
 WRITES = [
     "CREATE (n:Concept {id: 'x'})",
     "MERGE (n:Concept {id: 'x'}) ON CREATE SET n.name = 'y' ON MATCH SET n.name = 'z' RETURN n",
@@ -107,9 +112,58 @@ ATTACKS = [
     "// nothing",
     ";",
 ]
+CYPHER_25 = [
+    "CYPHER 25 MATCH (n) RETURN n",
+    "CYPHER 25 runtime=slotted MATCH (n) RETURN n",
+    "CYPHER 5 MATCH (n) RETURN n",
+    "EXPLAIN MATCH (n) RETURN n",
+    "EXPLAIN CYPHER 25 MATCH (n) DELETE n",
+    "INSERT (:Concept {id: 'x'})",
+    "MATCH (n) INSERT (n)-[:TREATS]->(:Concept)",
+    "MATCH (n) WITH * INSERT (n)-[:TREATS]->(:Concept)",
+    "MATCH (n) WHERE EXISTS { INSERT (:Concept) } RETURN n",
+    "MATCH (n) FINISH",
+    "MATCH (n) RETURN * FINISH",
+    "LET x = 1 RETURN x",
+    "MATCH (n) LET x = n.id RETURN x",
+    "MATCH (n) WITH * LET x = n.id RETURN x",
+    "MATCH (n) FILTER n.deprecated RETURN n",
+    "MATCH (n) WITH * FILTER WHERE n.deprecated RETURN n",
+    "WHEN true THEN RETURN 1 AS x ELSE RETURN 2 AS x",
+    "WHEN true THEN INSERT (:Concept {id: 'x'})",
+    "MATCH (n) WHERE EXISTS { WHEN true THEN INSERT (:Concept) } RETURN n",
+    "WHEN true THEN { SHOW USERS } ELSE { RETURN 1 }",
+    "MATCH (n) RETURN n NEXT MATCH (m) RETURN m",
+    "MATCH (n) RETURN * NEXT MATCH (m) RETURN m",
+    "MATCH (n) RETURN n ORDER BY n.id DESC NEXT MATCH (m) RETURN m",
+    "MATCH (n) RETURN DISTINCT * NEXT USE system SHOW USERS",
+    "MATCH (n) RETURN * NEXT LOAD CSV FROM 'file:///etc/passwd' AS line RETURN line",
+    "MATCH (n) WITH * USE system RETURN n",
+    "MATCH (n) RETURN * STOP DATABASE neo4j",
+    "USE graph.byName('system') MATCH (n) RETURN n",
+    "USE `system` MATCH (n) RETURN n",
+    "MATCH (n) WHERE EXISTS { USE system MATCH (m) RETURN m } RETURN n",
+    "OPTIONAL CALL dbms.listConfig() YIELD name RETURN name",
+    "MATCH (n) CALL (n) { INSERT (:Concept) } IN TRANSACTIONS RETURN n",
+    "MATCH (n) SEARCH n IN (VECTOR INDEX v FOR [1.0] LIMIT 1) RETURN n",
+    "MATCH REPEATABLE ELEMENTS ((a)-->(b)){1,30} RETURN a",
+    "MATCH (n) RETURN n OFFSET 1 LIMIT 1 INSERT (:X)",
+    "RETURN graph.names() AS g",
+    "RETURN db.nameFromElementId('x') AS g",
+    "RETURN file() AS f, linenumber() AS l",
+    "ALTER CURRENT USER SET PASSWORD FROM 'a' TO 'b'",
+    "START DATABASE neo4j",
+    "STOP DATABASE neo4j",
+    "ENABLE SERVER 'x'",
+    "DRYRUN REALLOCATE DATABASES",
+    "RENAME USER neo4j TO eve",
+    "ALTER DATABASE neo4j SET DEFAULT LANGUAGE CYPHER 25",
+]
+"""What Neo4j 2025 and 2026 bring, and the administration that such a server also knows."""
+ATTACKS += CYPHER_25
 
 
-@pytest.mark.parametrize("text", READS)
+@pytest.mark.parametrize("text", [*READS, QUANTIFIED])
 def test_reading_passes(text: str) -> None:
     check_query(text)
     check_query(text, write=True)

@@ -187,6 +187,21 @@ def test_long_tables_are_cut_on_the_page_alone(tmp_path: Path) -> None:
     assert len(json.loads((tmp_path / "report.json").read_text())["dangling"]) == 250
 
 
+def test_a_long_way_round_is_cut_on_the_page(tmp_path: Path) -> None:
+    ids = [f"A:{n:04}" for n in range(3000)]
+    concepts = [{"id": one, "category": DISEASE, "name": f"name of {one}"} for one in ids]
+    kind_of = Predicate.SUBCLASS_OF
+    statements = [
+        {"id": statement_id(a, kind_of, b, False), "subject": a, "predicate": kind_of.value, "object": b, "sources": []}
+        for a, b in zip(ids, [*ids[1:], ids[0]], strict=True)
+    ]
+    write_tables(tmp_path, {"concepts": concepts, "statements": statements})
+    found = write_quality(tmp_path, {})
+    assert len(found.cycles[0].shortest) == 3000
+    assert "A:0000 → A:0001 → A:0002 → A:0003 → … 2996 more" in {row["example"] for row in quality_rows(found)}
+    assert len((tmp_path / "report.html").read_bytes()) < 60_000
+
+
 def test_an_empty_bundle_has_a_report(tmp_path: Path) -> None:
     write_tables(tmp_path, {})
     found = write_quality(tmp_path, {})

@@ -312,3 +312,24 @@ def test_any_bytes_inside_an_ontology_lose_no_other_term(tmp_path_factory: pytes
     path.write_bytes(OBO.encode() + b"\n[Junk]\n" + junk + b"\n\n[Term]\nid: HP:7777777\nname: last\n")
     found = concepts(list(read_obo(path, "x")))
     assert {"HP:0001945", "HP:0012531", "HP:7777777"} <= found.keys()
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 40), st.binary(max_size=12) | st.sampled_from([b"\\", b"{", b'"', b"\n["]))
+def test_a_mutated_file_gives_records_or_an_input_error(
+    tmp_path_factory: pytest.TempPathFactory, at: int, cut: int, put: bytes
+) -> None:
+    content = OBO.encode()
+    at %= len(content)
+    path = tmp_path_factory.getbasetemp() / "mutated.obo"
+    path.write_bytes(content[:at] + put + content[at + cut :])
+    assert concepts(list(read_obo(path, "x")))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=300))
+def test_any_bytes_alone_are_no_ontology(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.obo"
+    path.write_bytes(content)
+    with pytest.raises(InputError):
+        list(read_obo(path, "x"))
