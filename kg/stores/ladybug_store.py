@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -58,10 +58,14 @@ _TYPES = {
 }
 
 
+CORE = (*Predicate,)[: (*Predicate,).index(Predicate.RELATED_TO) + 1]
+"""Types that every store declares; others only where the bundle has them, since a query over all types takes memory for
+each."""
+
 _FRAME_TYPES: Schema = {"STRING[]": pl.List(pl.String), "BOOLEAN": pl.Boolean, "DOUBLE": pl.Float64}
 
 
-def schema() -> list[str]:
+def schema(present: Collection[Predicate] = tuple(Predicate)) -> list[str]:
     """Give the statements that declare every table; the name of a table is its label or relationship type."""
     concept = ", ".join(f"{name} {_TYPES.get(name, 'STRING')}" for name in CONCEPT_COLUMNS)
     evidence = ", ".join(f"{name} {_TYPES.get(name, 'STRING')}" for name in EVIDENCE_COLUMNS)
@@ -75,7 +79,11 @@ def schema() -> list[str]:
         "CREATE NODE TABLE Diagnosis(id STRING, probability DOUBLE, rank INT64, run STRING, caption STRING, "
         "PRIMARY KEY(id))",
         "CREATE NODE TABLE Bundle(id STRING, hash STRING, state STRING, manifest STRING, PRIMARY KEY(id))",
-        *(f"CREATE REL TABLE {one.relationship}(FROM Concept TO Concept, {relation})" for one in Predicate),
+        *(
+            f"CREATE REL TABLE {one.relationship}(FROM Concept TO Concept, {relation})"
+            for one in Predicate
+            if one in CORE or one in present
+        ),
         "CREATE REL TABLE HAS_DIAGNOSIS(FROM Admission TO Diagnosis)",
         "CREATE REL TABLE OF(FROM Diagnosis TO Concept)",
         "CREATE REL TABLE SUPPORTED_BY(FROM Diagnosis TO Concept, weight DOUBLE, statement STRING)",
@@ -331,7 +339,7 @@ class LadybugStore:
         database = _database(path, read_only=False, buffer=0)
         connection = ladybug.Connection(database)
         try:
-            for statement in schema():
+            for statement in schema(tables.relations):
                 connection.execute(statement)
             total = tables.concepts + tables.statements + tables.evidence
             with bar(f"loading {self._path.name}", total) as advance:

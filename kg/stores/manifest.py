@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from kg.stores.base import BundleFiles, StoreManifest
 from kg.stores.tables import GraphTables
 
-LAYOUT = 2
+LAYOUT = 3
 """Version of what stores hold of a bundle (labels, properties); a store of another one is loaded again."""
 READY = f"ready {LAYOUT}"
 """State of a store that holds its bundle whole."""
