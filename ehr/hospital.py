@@ -12,7 +12,7 @@ sorted admission ids:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -28,11 +28,16 @@ STAY_COLUMNS = (
 WORK_TABLES = (
     f"stay ({STAY_COLUMNS})",
     "diagnosis (idx INTEGER, code VARCHAR, version VARCHAR, sequence INTEGER)",
+    "code_map (code VARCHAR, version VARCHAR, icd_code VARCHAR, icd_version VARCHAR)",
     "medication (idx INTEGER, name VARCHAR, hours DOUBLE, before_admission BOOLEAN, source_row VARCHAR)",
     "fact (idx INTEGER, kind VARCHAR, hours DOUBLE, text VARCHAR)",
     "section (idx INTEGER, position INTEGER, section VARCHAR, text VARCHAR, origin VARCHAR)",
 )
-"""Columns of the workspace's tables; ``event`` comes from `ehr.events.prepare_events`."""
+"""Columns of the workspace's tables; ``event`` comes from `ehr.events.prepare_events`.
+
+``diagnosis.version`` is ``9`` or ``10`` for ICD-CM or the name of another code system (``SNOMEDCT``); for such a system
+``code_map`` has the ICD-CM codes that the hospital's own vocabulary maps to each of its codes.
+"""
 
 
 class Hospital(Protocol):
@@ -44,6 +49,14 @@ class Hospital(Protocol):
     @property
     def tables(self) -> Sequence[Table]:
         """Every table that is read; they make the cohort's fingerprint."""
+        ...
+
+    @property
+    def row_keys(self) -> Mapping[str, tuple[str, ...]]:
+        """By table name as in ``source_row`` (``labevents``): the columns whose values, divided by ``:``, follow it.
+
+        ``file_row_number`` where the table has no key of its own: the row's place in the file, from 0.
+        """
         ...
 
     @property

@@ -32,10 +32,10 @@ from ehr.cohort import (
 from ehr.errors import InputError
 from ehr.events import series_frames
 from ehr.files import JsonValue, atomic_directory, fingerprint, read_json, sha256_file, user_errors
-from ehr.hospital import WORK_TABLES, Hospital, Layout
+from ehr.hospital import WORK_TABLES, Hospital
 from ehr.labels import label_admissions
+from ehr.layouts.known import LAYOUTS
 from ehr.medications import home_medications
-from ehr.mimic4 import MimicIVLayout
 from ehr.phenotypes import load_phenotypes
 from ehr.progress import bar, say
 from ehr.sections import SECTIONS, NotePolicy, cut_sections
@@ -45,9 +45,6 @@ from ehr.tables import Table, Workspace
 
 KIND = "clinragen cohort"
 """What the manifest's ``kind`` says, so that nothing else is ever taken for a cohort and replaced."""
-
-LAYOUTS: tuple[Layout, ...] = (MimicIVLayout(),)
-"""Every layout that `ingest` knows; ``auto`` takes the first that matches."""
 
 _DATA_FILES = ("phenotypes.toml", "series.csv", "units.csv", "items_mimic_iv.csv")
 _CODE_VERSION = 7  # raise where the same input would give another cohort

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -110,6 +110,16 @@ class MimicIV:
     def tables(self) -> Sequence[Table]:
         """Every table that is read."""
         return tuple(self._found[name] for name in sorted(self._found))
+
+    @property
+    def row_keys(self) -> Mapping[str, tuple[str, ...]]:
+        """Key columns of the tables that a ``source_row`` names."""
+        return {
+            "labevents": ("labevent_id",),
+            "chartevents": ("stay_id", "itemid"),
+            "prescriptions": ("pharmacy_id",),
+            "discharge": ("note_id",),
+        }
 
     @property
     def absent(self) -> Sequence[str]:

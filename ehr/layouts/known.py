@@ -1,0 +1,8 @@
+"""Every layout that ``ehr ingest`` knows; ``auto`` takes the first that matches."""
+
+from __future__ import annotations
+
+from ehr.hospital import Layout
+from ehr.layouts.mimic4 import MimicIVLayout
+
+LAYOUTS: tuple[Layout, ...] = (MimicIVLayout(),)
