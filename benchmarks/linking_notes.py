@@ -87,7 +87,7 @@ def compile_draft(notes: dict[str, str], reader: str, draft: Path) -> Iterator[d
     for note in sorted(mentions):
         spans = [(m["start"], m["end"]) for m in mentions[note]]
         if len(set(spans)) < len(spans):
-            sys.exit(f"{draft}: {note} has one span twice: {[s for s in spans if spans.count(s) > 1][0]}")
+            sys.exit(f"{draft}: {note} has one span twice: {next(s for s in spans if spans.count(s) > 1)}")
         yield {
             "note": note,
             "reader": reader,
