@@ -8,13 +8,11 @@ copied, mended, into the workspace; the copy is read in its place.
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from ehr.workspace import broken_gzip
 
@@ -52,29 +50,41 @@ def mend(path: Path, columns: int, copy: Path, *, keep_going: bool = False) -> C
     return found
 
 
-def _open(path: Path) -> IO[bytes]:
-    return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
+def _pieces(path: Path) -> Iterator[bytes]:
+    """Give a file's bytes, unpacked, all that there are before an error is raised."""
+    with path.open("rb") as file:
+        if not path.name.lower().endswith(".gz"):
+            yield from iter(lambda: file.read(_CHUNK), b"")
+            return
+        member = zlib.decompressobj(wbits=31)
+        while packed := file.read(_CHUNK >> 2):
+            while packed:
+                yield member.decompress(packed)
+                packed = b""
+                if member.eof:  # packed files may be put one after the other, and be filled up with zeros
+                    packed = member.unused_data.lstrip(b"\0")
+                    member = zlib.decompressobj(wbits=31) if packed else member
+        if not member.eof:
+            raise EOFError
 
 
 def _chunks(path: Path, found: Counter[str], *, keep_going: bool) -> Iterator[bytes]:
     """Give the file's bytes in pieces that end at line ends."""
-    rest = b""
+    rest: list[bytes] = []
     try:
-        with _open(path) as file:
-            while piece := file.read(_CHUNK):
-                end = piece.rfind(b"\n") + 1
-                if not end:
-                    rest += piece
-                    continue
-                yield rest + piece[:end]
-                rest = piece[end:]
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        for piece in _pieces(path):
+            end = piece.rfind(b"\n") + 1
+            if end:
+                yield b"".join([*rest, piece[:end]])
+                rest = []
+            rest.append(piece[end:])
+    except (EOFError, zlib.error) as error:
         if not keep_going:
             raise broken_gzip(path) from error
         found[CUT_SHORT] += 1  # what stands after the last line end is no whole record
         return
-    if rest:
-        yield rest
+    if any(rest):
+        yield b"".join(rest)
 
 
 def _records(path: Path, columns: int, found: Counter[str], *, keep_going: bool) -> Iterator[bytes]:
