@@ -4,8 +4,9 @@
 
 Writes for each size (in millions of rows of the chart) a directory in MIMIC-IV's layout, then runs, each in a process
 of its own: `ehr ingest`, and DuckDB's `COPY (SELECT * … ORDER BY hadm_id) TO` Parquet of chartevents and labevents, the
-same files with the same memory limit. 40 % of the chart's rows are of items that a series reads, the others are not, and
-one row in fifty has a value that is no number. Seconds are wall-clock and CPU; the memory is the largest resident set.
+same files with the same memory limit. 40 % of the chart's rows are of items that a series reads, the others are not,
+and one row in fifty has a value that is no number. Seconds are wall-clock and CPU; the memory is the largest resident
+set.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ CHART = """
                 ELSE (230000 + hash(i, 3) % 2000)::VARCHAR END AS itemid,
            CASE WHEN hash(i, 4) % 50 = 0 THEN 'not done' ELSE (50 + hash(i, 5) % 800 / 10)::VARCHAR END AS value,
            CASE WHEN hash(i, 4) % 50 = 0 THEN NULL ELSE 50 + hash(i, 5) % 800 / 10 END AS valuenum,
-           NULL AS valueuom, 0 AS warning
+           list_extract(['mmHg', 'bpm', '°F', 'mg/dL', '%', NULL], 1 + (hash(i, 6) % 6)::BIGINT) AS valueuom,
+           0 AS warning
     FROM (SELECT i, i // {each} AS a FROM range({rows}) r(i))
 """
 
@@ -51,6 +53,7 @@ def generate(root: Path, rows: int) -> None:
     admissions = rows // ROWS_AN_ADMISSION
     sql = duckdb.connect()
     sql.execute("SET memory_limit = '2GB'")
+    sql.execute("SET enable_progress_bar = false")
     sql.execute(f"SET temp_directory = '{root / 'spill'}'")
     numbers = f"FROM range({admissions}) r(a)"
     queries = {
@@ -59,8 +62,9 @@ def generate(root: Path, rows: int) -> None:
         "hosp/admissions": f"SELECT 10000000 + a // 2 AS subject_id, 20000000 + (a * 7919) % {admissions} AS hadm_id, "
         "TIMESTAMP '2150-01-01' + to_seconds(((a * 3571) % 100000) * 600) AS admittime, "
         f"TIMESTAMP '2150-01-05' + to_seconds(((a * 3571) % 100000) * 600) AS dischtime {numbers}",
-        "hosp/diagnoses_icd": f"SELECT 20000000 + a AS hadm_id, d AS seq_num, "
-        f"list_extract(['N179', 'I10', 'J189', 'E119', 'I509', 'Z7901'], 1 + ((a + d * 5) % 6)::BIGINT) AS icd_code, 10 AS icd_version {numbers}, range(8) s(d)",
+        "hosp/diagnoses_icd": "SELECT 20000000 + a AS hadm_id, d AS seq_num, list_extract(['N179', 'I10', 'J189', "
+        "'E119', 'I509', 'Z7901'], 1 + ((a + d * 5) % 6)::BIGINT) AS icd_code, 10 AS icd_version "
+        f"{numbers}, range(8) s(d)",
         "hosp/labevents": f"SELECT a * 60 + d AS labevent_id, 10000000 + a // 2 AS subject_id, "
         f"20000000 + (a * 7919) % {admissions} AS hadm_id, "
         "50912 AS itemid, TIMESTAMP '2150-01-01' + to_seconds(((a * 3571) % 100000) * 600 + d * 3600) AS charttime, "
