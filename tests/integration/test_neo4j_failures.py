@@ -19,13 +19,14 @@ import pytest
 from ehr.errors import ClinRaGenError, InputError, StoreError
 from kg import neo4j_server
 from kg.explore import search_store
-from kg.stores import neo4j_store, open_store
+from kg.stores import neo4j_write, open_store
 from kg.stores.neo4j_schema import INDEXES
 from kg.stores.neo4j_write import BATCH_VARIABLE
 from kg.vocabulary import Category
 from tests.integration.conftest import Server
 from tests.integration.test_neo4j_store import embedded, everything
 from tests.kg.store_bundle import CONCEPTS, SmallBundle, write_bundle
+from tests.kg.test_stores import RECORDS
 
 pytestmark = pytest.mark.neo4j
 
@@ -82,7 +83,7 @@ def kill_when_some_is_loaded(server: Server, process: int) -> threading.Thread:
 
 @pytest.mark.every_version
 def test_a_server_that_dies_in_the_middle(own: Server, bundle: SmallBundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neo4j_store, "RETRY_SECONDS", 1.0)
+    monkeypatch.setattr(neo4j_write, "RETRY_SECONDS", 1.0)
     monkeypatch.setenv(BATCH_VARIABLE, "1")
     assert own.home is not None
     assert own.settings is not None
@@ -164,7 +165,7 @@ def test_a_database_that_is_read_only(own: Server, bundle: SmallBundle) -> None:
         for act in (
             lambda: store.load(other),
             lambda: store.query("CREATE (n:Concept {id: 'x'})", read_only=False),
-            lambda: store.remove_diagnoses(),
+            lambda: store.write_diagnoses("run", RECORDS),
         ):
             with pytest.raises(InputError, match="the database is read-only") as caught:
                 act()
@@ -196,6 +197,7 @@ def test_indexes_that_are_in_the_way(empty: Server, bundle: SmallBundle) -> None
         finally:
             driver.execute_query("DROP INDEX theirs IF EXISTS")
             driver.execute_query("DROP INDEX evidence_statement IF EXISTS")
+        driver.execute_query("DROP INDEX concept_words IF EXISTS")
         driver.execute_query("CREATE FULLTEXT INDEX concept_words FOR (n:Concept) ON EACH [n.name, n.synonyms]")
     with open_store(empty.url, read_only=False) as store:
         store.load(bundle)
