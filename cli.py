@@ -7,34 +7,20 @@ interrupted. Heavy modules are imported by the command that needs them.
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 import sys
-import warnings
-from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from ehr.errors import ClinRaGenError, InputError
-from ehr.files import as_input_error
+from ehr.entry import start
+from ehr.errors import InputError
+from ehr.printing import Format, as_table, emit, pairs
 from ehr.progress import set_quiet
 
 DEFAULT_STORE = "ladybug:graph/graph.lbug"
-_INTERRUPTED = "interrupted; the same command goes on where it stopped"
-
-
-class Format(StrEnum):
-    """How a table is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
 
 
 def _quiet(value: bool) -> bool:
@@ -71,49 +57,6 @@ app.add_typer(distill_app, name="distill")
 app.add_typer(ehr_app, name="ehr")
 
 
-def emit(rows: Sequence[Mapping[str, object]], how: Format, *, title: str | None = None) -> None:
-    """Print rows as a table, as a JSON array of objects, or as CSV, on standard output."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    if how is Format.JSON:
-        sys.stdout.write(json.dumps(list(rows), indent=2, ensure_ascii=False, default=str) + "\n")
-    elif how is Format.CSV:
-        writer = csv.DictWriter(sys.stdout, fieldnames=columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: _cell(row.get(name)) for name in columns} for row in rows)
-    else:
-        table = Table(title=title, title_justify="left")
-        for name in columns:
-            numeric = all(isinstance(row.get(name), int | float | None) for row in rows)
-            table.add_column(name, justify="right" if numeric else "left", overflow="fold")
-        for row in rows:
-            table.add_row(*(_cell(row.get(name)) for name in columns))
-        Console(highlight=False, markup=False).print(table if columns else "no rows")
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, list | tuple | dict):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value)
-
-
-def _pairs(values: list[str] | None) -> dict[str, object]:
-    """Read ``name=value`` options; a value is JSON where it parses as JSON, else text."""
-    result: dict[str, object] = {}
-    for item in values or []:
-        name, sign, text = item.partition("=")
-        if not sign or not name:
-            raise InputError(f"expected NAME=VALUE, found {item!r}", where="-p")
-        try:
-            result[name] = json.loads(text)
-        except json.JSONDecodeError:
-            result[name] = text
-    return result
-
-
 @kg_app.command("build")
 def kg_build(
     source: Annotated[
@@ -123,21 +66,63 @@ def kg_build(
     store: Annotated[
         list[str] | None, typer.Option("--store", metavar="URL", help="Stores to load; `none` loads none.")
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Fail on a source that is not there.")] = False,
+    config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="A whole recipe: kg.toml.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="Where fetched sources of the catalogue lie.")
+    ] = None,
+    cohort: Annotated[
+        Path | None, typer.Option("--cohort", metavar="DIR", help="Report how much of this cohort's codes is covered.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail on a source that is not there and on a record that cannot be read.")
+    ] = False,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="Report a broken source and go on.")] = False,
     how: OutputFormat = Format.TABLE,
     quiet: Quiet = False,
 ) -> None:
     """Read ontologies into the bundle and load it into stores.
 
-    Example: kg build --source hpo --source obo:doid.obo?prefix=DOID --store neo4j://127.0.0.1:7687
+    Example: kg build --source hpo --source 'obo:doid.obo?prefix=DOID' --store neo4j://127.0.0.1:7687
     """
-    from kg.load import build_and_load
+    from kg.load import build_from
 
-    default = [os.environ.get("CLINRAGEN_STORE") or f"ladybug:{bundle / 'graph.lbug'}"]
-    urls = [] if store == ["none"] else store or default
-    report = build_and_load(source or None, bundle, urls, strict=strict, keep_going=keep_going)
-    emit(report.rows(), how, title=f"loaded into {bundle}")
+    default = os.environ.get("CLINRAGEN_STORE") or f"ladybug:{bundle / 'graph.lbug'}"
+    report = build_from(
+        config,
+        source or [],
+        bundle,
+        store or [],
+        default_store=default,
+        strict=strict,
+        keep_going=keep_going,
+        data=data,
+        cohort=cohort,
+    )
+    emit(report.summary(), how, title=f"{bundle}")
+
+
+@kg_app.command("sources")
+def kg_sources(
+    name: Annotated[str | None, typer.Argument(help="A known source, to be told in full.")] = None,
+    formats: Annotated[bool, typer.Option("--formats", help="List the formats that can be read instead.")] = False,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="Where fetched sources of the catalogue lie.")
+    ] = None,
+    how: OutputFormat = Format.TABLE,
+    quiet: Quiet = False,
+) -> None:
+    """List the known sources: licence, where each comes from, and whether it is here.
+
+    Example: kg sources hpo
+    """
+    from kg.source_tables import describe_source, list_formats, list_sources
+
+    if formats:
+        if name is not None:
+            raise InputError("name a source or --formats, not both", where="kg sources")
+        emit(list_formats(), how)
+    else:
+        emit(list_sources(data) if name is None else describe_source(name, data), how)
 
 
 @kg_app.command("stats")
@@ -152,14 +137,18 @@ def kg_stats(store: StoreUrl = DEFAULT_STORE, how: OutputFormat = Format.TABLE, 
 def kg_show(
     curie: Annotated[str, typer.Argument(help="A concept, such as HP:0001945 or CCS:157.")],
     store: StoreUrl = DEFAULT_STORE,
-    limit: Annotated[int, typer.Option(help="Neighbours at most.")] = 40,
+    limit: Annotated[int, typer.Option(min=1, help="Neighbours at most, of each relation.")] = 12,
     how: OutputFormat = Format.TABLE,
     quiet: Quiet = False,
 ) -> None:
-    """Show a concept and its neighbours."""
+    """Show a concept as a tree: its names, what it is a kind of, and its neighbours, strongest first."""
     from kg.explore import show_concept
 
-    emit(show_concept(store, curie, limit=limit), how)
+    view = show_concept(store, curie, limit=limit)
+    if how is Format.TABLE:
+        Console(highlight=False, markup=False).print(view.tree())
+    else:
+        emit(view.rows(), how)
 
 
 @kg_app.command("search")
@@ -191,7 +180,7 @@ def kg_query(
     from kg.explore import query_store
 
     text = sys.stdin.read() if cypher == "-" else cypher
-    emit(query_store(store, text, _pairs(parameter), write=write, limit=limit, timeout=timeout), how)
+    emit(query_store(store, text, pairs(parameter), write=write, limit=limit, timeout=timeout), how)
 
 
 @kg_app.command("evidence")
@@ -214,20 +203,24 @@ def kg_evidence(
     elif browser:
         sys.stdout.write(browser_text(name))
     else:
-        emit(evidence_rows(store, name, _pairs(parameter)), how)
+        emit(evidence_rows(store, name, pairs(parameter)), how)
 
 
 @kg_app.command("diff")
 def kg_diff(
     old: Annotated[Path, typer.Argument(help="Bundle directory.")],
     new: Annotated[Path, typer.Argument(help="Bundle directory.")],
+    limit: Annotated[int, typer.Option(min=0, help="Changes listed at most; 0 lists all.")] = 1000,
     how: OutputFormat = Format.TABLE,
     quiet: Quiet = False,
 ) -> None:
-    """Compare two bundles: added, removed, changed, obsoleted."""
+    """Compare two bundles: obsoleted, merged, split, removed, added, changed; numbers go to standard error."""
     from kg.explore import diff_bundles
 
-    emit(diff_bundles(old, new), how)
+    changes, counts = diff_bundles(old, new, limit=limit or None)
+    emit(changes, how)
+    if counts and not quiet:
+        Console(stderr=True, highlight=False, markup=False).print(as_table(counts, "changes"))
 
 
 @kg_app.command("validate")
@@ -242,6 +235,30 @@ def kg_validate(
     problems = problems_of(bundle)
     emit(problems, how)
     raise typer.Exit(1 if problems else 0)
+
+
+@kg_app.command("export")
+def kg_export(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Bundle directory.")],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="New, empty, or an earlier export.")],
+    to: Annotated[Literal["neo4j-admin", "kgx", "turtle", "graphml"], typer.Option("--to", help="Format.")],
+    licence: Annotated[Literal["open", "any"], typer.Option(help="open leaves out what may not be passed on.")] = "any",
+    centre: Annotated[str | None, typer.Option(metavar="CURIE", help="Only what lies around this concept.")] = None,
+    hops: Annotated[int, typer.Option(min=0, help="With --centre: how far around.")] = 2,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="With --centre or graphml: concepts at most (graphml: 20,000).")
+    ] = None,
+    how: OutputFormat = Format.TABLE,
+    quiet: Quiet = False,
+) -> None:
+    """Write a bundle for Neo4j's import tool, or as KGX, Turtle or GraphML.
+
+    Example: kg export graph --to kgx --licence open kgx/
+    """
+    from kg.export import export_bundle
+
+    rows = export_bundle(bundle, directory, to=to, licence=licence, centre=centre, hops=hops, limit=limit)
+    emit(rows, how, title=f"exported to {directory}")
 
 
 @kg_app.command("link")
@@ -376,7 +393,7 @@ def distill_run(
 
     rows = run_directory(
         cohort, bundle, out, preset=preset, slm=slm, gguf=gguf, stages=stage, fold=fold, init=init, resume=resume,
-        settings=_pairs(setting), seed=seed,
+        settings=pairs(setting), seed=seed,
     )  # fmt: skip
     emit(rows, how)
 
@@ -450,49 +467,25 @@ def demo(
     from distill.demo import run_demo
 
     tables = run_demo(
-        out, admissions=admissions, mimic_iv=mimic_iv, init=init, store=store, settings=_pairs(setting), seed=seed
+        out, admissions=admissions, mimic_iv=mimic_iv, init=init, store=store, settings=pairs(setting), seed=seed
     )
     for title, rows in tables.items():
         emit(rows, Format.TABLE, title=title)
 
 
-def _fail(message: str, code: int) -> NoReturn:
-    sys.stderr.write(" ".join(message.split()) + "\n")
-    raise SystemExit(code)
-
-
-def _start(application: typer.Typer, name: str) -> None:
-    warnings.filterwarnings("ignore", message=".*torch.jit.*")  # torch-geometric's own imports
-    try:
-        application(prog_name=name)
-    except ClinRaGenError as error:
-        _fail(f"{name}: {error}", error.exit_code)
-    except KeyboardInterrupt:
-        _fail(f"{name}: {_INTERRUPTED}", 130)
-    except SystemExit as done:
-        if done.code == 130:
-            _fail(f"{name}: {_INTERRUPTED}", 130)
-        raise
-    except OSError as error:
-        mended = as_input_error(error)
-        if mended is None:
-            raise
-        _fail(f"{name}: {mended}", 2)
-
-
 def main() -> None:
     """Entry point of ``clinragen``."""
-    _start(app, "clinragen")
+    start(app, "clinragen")
 
 
 def kg_main() -> None:
     """Entry point of ``kg``."""
-    _start(kg_app, "kg")
+    start(kg_app, "kg")
 
 
 def distill_main() -> None:
     """Entry point of ``distill``."""
-    _start(distill_app, "distill")
+    start(distill_app, "distill")
 
 
 if __name__ == "__main__":

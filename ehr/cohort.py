@@ -69,6 +69,14 @@ MEDICATIONS_SCHEMA = pl.Schema(
         "source_row": pl.String(),
     }
 )
+CODES_SCHEMA = pl.Schema(
+    {"admission_id": pl.String(), "system": pl.String(), "code": pl.String(), "sequence": pl.Int64()}
+)
+"""Diagnoses as they were coded at discharge: labels come from them, so nothing that a model sees may read them.
+
+``system`` is ``ICD9CM`` or ``ICD10CM``, ``code`` has no point, ``sequence`` is the hospital's rank (null where it
+gives none).
+"""
 FOLDS_SCHEMA = pl.Schema({"patient_id": pl.String(), "fold": pl.Int64()})
 
 SCHEMAS = {
@@ -77,6 +85,7 @@ SCHEMAS = {
     "series": SERIES_SCHEMA,
     "medications": MEDICATIONS_SCHEMA,
     "folds": FOLDS_SCHEMA,
+    "codes": CODES_SCHEMA,
 }
 """Columns of the tables that ingestion writes, in file order."""
 

@@ -25,7 +25,9 @@ class InputError(ClinRaGenError):
             remedy: what the user can do.
         """
         parts = f"{where}: {message}" if where is not None else message
-        super().__init__(f"{parts}; {remedy}" if remedy else parts)
+        text = f"{parts}; {remedy}" if remedy else parts
+        # Names of files and what stands in them may be anything, also line ends and commands of a terminal.
+        super().__init__("".join(c if c.isprintable() else "?" for c in text.replace("\n", " ")))
 
 
 class StoreError(ClinRaGenError):

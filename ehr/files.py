@@ -25,6 +25,9 @@ _USER_ERRNO = {
     errno.EFBIG: ("file would be larger than is allowed", "raise the limit and run the same command again"),
     errno.EEXIST: ("a part of the path is a file, not a directory", "choose another place"),
     errno.ENAMETOOLONG: ("the name is too long", "choose another place"),
+    errno.EISDIR: ("is a directory, expected a file", "name a file"),
+    errno.ELOOP: ("its symbolic links lead back to themselves", "name another file"),
+    errno.EIO: ("cannot be read, the device fails", "copy it again"),
     errno.ENOTDIR: ("a part of the path is a file, not a directory", "choose another place"),
 }
 

@@ -4,7 +4,7 @@ A layout reads its own files into the workspace's tables, all keyed by ``idx``, 
 sorted admission ids:
 
 - ``stay``: `STAY_COLUMNS`
-- ``diagnosis``: ``idx``, ``code``, ``version`` (ICD-CM, 9 or 10)
+- ``diagnosis``: ``idx``, ``code``, ``version`` (ICD-CM, 9 or 10), ``sequence`` (null where there is none)
 - ``event``: through `ehr.events.insert_events`
 - ``medication``: ``idx``, ``name``, ``hours``, ``before_admission``, ``source_row``
 - ``fact``: ``idx``, ``kind`` (`ehr.summary.KINDS`), ``hours``, ``text``; never anything that was coded at discharge
@@ -27,7 +27,7 @@ STAY_COLUMNS = (
 
 WORK_TABLES = (
     f"stay ({STAY_COLUMNS})",
-    "diagnosis (idx INTEGER, code VARCHAR, version VARCHAR)",
+    "diagnosis (idx INTEGER, code VARCHAR, version VARCHAR, sequence INTEGER)",
     "medication (idx INTEGER, name VARCHAR, hours DOUBLE, before_admission BOOLEAN, source_row VARCHAR)",
     "fact (idx INTEGER, kind VARCHAR, hours DOUBLE, text VARCHAR)",
     "section (idx INTEGER, position INTEGER, section VARCHAR, text VARCHAR, origin VARCHAR)",

@@ -17,6 +17,7 @@ import polars as pl
 
 from ehr.cohort import (
     ADMISSIONS_SCHEMA,
+    CODES_SCHEMA,
     FOLDS_SCHEMA,
     FORMAT,
     MANIFEST,
@@ -49,7 +50,7 @@ LAYOUTS: tuple[Layout, ...] = (MimicIVLayout(),)
 """Every layout that `ingest` knows; ``auto`` takes the first that matches."""
 
 _DATA_FILES = ("phenotypes.toml", "series.csv", "units.csv", "items_mimic_iv.csv")
-_CODE_VERSION = 6  # raise where the same input would give another cohort
+_CODE_VERSION = 7  # raise where the same input would give another cohort
 _NOTE_BATCH = 500
 
 
@@ -291,6 +292,15 @@ def _write_admissions(
     folds = draw_folds(by_patient, seed)
     frame = pl.DataFrame(sorted(folds.items()), schema=FOLDS_SCHEMA, orient="row")
     cohort.write_table("folds", frame, key)
+    cohort.write_batches("codes", workspace.batches(_CODES, 100_000), CODES_SCHEMA, key)
+
+
+_CODES = r"""
+    SELECT admission_id, 'ICD' || trim(version) || 'CM' AS system,
+        upper(replace(regexp_replace(code, '\s', '', 'g'), '.', '')) AS code, sequence
+    FROM diagnosis JOIN stay USING (idx) WHERE code IS NOT NULL
+    ORDER BY idx, sequence NULLS LAST, system, code
+"""
 
 
 def _write_notes(hospital: Hospital, workspace: Workspace, cohort: Cohort, key: str, note_policy: NotePolicy) -> None:

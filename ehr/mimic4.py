@@ -151,8 +151,9 @@ class MimicIV:
         counts["admission_rows_dropped"] = given - kept
         codes = self._found["diagnoses_icd"]
         workspace.run(
-            "INSERT INTO diagnosis SELECT s.idx, d.icd_code, d.icd_version "  # noqa: S608
-            f"FROM {codes.sql(('hadm_id', 'icd_code', 'icd_version'))} d JOIN stay s ON s.admission_id = d.hadm_id",
+            "INSERT INTO diagnosis SELECT s.idx, d.icd_code, d.icd_version, try_cast(d.seq_num AS INTEGER) "  # noqa: S608
+            f"FROM {codes.sql(('hadm_id', 'icd_code', 'icd_version'), ('seq_num',))} d "
+            "JOIN stay s ON s.admission_id = d.hadm_id",
             tables=(codes,),
         )
 

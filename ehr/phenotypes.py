@@ -13,10 +13,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import IO
 
 from ehr.errors import InputError
 
+_LARGEST = 4 << 20
 ICD_VERSIONS = (9, 10)
 """Versions of ICD-CM that a diagnosis code may belong to."""
 
@@ -220,7 +223,6 @@ def _read_phenotype(record: Mapping[str, object], number: int, where: str) -> Ph
     return Phenotype(**texts, icd9cm=ranges["icd9cm"], icd10cm=ranges["icd10cm"])
 
 
-@lru_cache(maxsize=4)
 def load_phenotypes(path: Path | None = None) -> LabelSet:
     """Read the label set, by default the 25 phenotypes that the package carries.
 
@@ -230,14 +232,40 @@ def load_phenotypes(path: Path | None = None) -> LabelSet:
     Raises:
         InputError: where the file is missing, is no TOML, or a record is not well formed.
     """
-    source = path if path is not None else files("ehr") / "phenotypes.toml"
+    return _built_in() if path is None else _load(path)
+
+
+@lru_cache(maxsize=1)
+def _built_in() -> LabelSet:
+    return _load(files("ehr") / "phenotypes.toml")
+
+
+def _load(source: Path | Traversable) -> LabelSet:
     try:
-        content = tomllib.loads(source.read_text(encoding="utf-8"))
+        with source.open("rb") as file:
+            return parse_phenotypes(file, str(source))
     except FileNotFoundError as error:
         raise InputError("no such file", where=str(source)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"not valid TOML ({error})", where=str(source)) from error
+
+
+def parse_phenotypes(file: IO[bytes], source: str) -> LabelSet:
+    """Read a label set from an open file.
+
+    Args:
+        file: its bytes.
+        source: its name, for errors.
+
+    Raises:
+        InputError: see `load_phenotypes`.
+    """
+    try:
+        raw = file.read(_LARGEST + 1)
+        if len(raw) > _LARGEST:
+            raise InputError(f"larger than {_LARGEST >> 20} MiB", where=source, remedy="is this a label set?")
+        content = tomllib.loads(raw.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"not valid TOML ({error})", where=source) from error
     records = content.get("phenotype")
     if not isinstance(records, list) or not records:
-        raise InputError("no [[phenotype]] in it", where=str(source))
-    return LabelSet(tuple(_read_phenotype(record, i, str(source)) for i, record in enumerate(records, start=1)))
+        raise InputError("no [[phenotype]] in it", where=source)
+    return LabelSet(tuple(_read_phenotype(record, i, source) for i, record in enumerate(records, start=1)))

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
 import polars as pl
 
+from ehr.cohort import Cohort
 from ehr.errors import InputError
-from ehr.files import JsonValue, fingerprint, read_json, sha256_file, user_errors
+from ehr.files import JsonValue, as_input_error, fingerprint, read_json, sha256_file, user_errors
 from ehr.progress import bar, say
 from kg.bundle import FORMAT, MANIFEST, Bundle, build_lock, building, commit, finish_commit, intact
 from kg.cliques import MergeSettings
 from kg.collect import Collected, Collector
+from kg.diff import summarise
 from kg.digests import Digests
 from kg.merge import Merged, merge
+from kg.quality import REPORTS, quality_rows, write_quality
 from kg.readers.formats import FORMATS
 from kg.readers.source import Context, Source
 from kg.sources import Plan, plan
@@ -58,6 +63,8 @@ class BuildReport:
         predicates: statements by (source, predicate); a statement of two sources counts for each.
         totals: rows by table.
         dangling: ids that statements name and no source declares; they stand in the graph as minimal concepts.
+        changes: what is different from the bundle that was there (see `kg.diff.summarise`).
+        checks: what the quality report says in short (see `kg.quality.quality_rows`).
         seconds: how long it took.
     """
 
@@ -69,10 +76,22 @@ class BuildReport:
     predicates: dict[tuple[str, str], int]
     totals: dict[str, int]
     dangling: tuple[str, ...]
+    checks: tuple[dict[str, str | int], ...]
     seconds: float
+    changes: tuple[dict[str, str | int], ...] = ()
+
+    def summary(self) -> list[dict[str, str | int]]:
+        """Give the short table of the command line: a row a source, then what the quality report found."""
+        rows: list[dict[str, str | int]] = []
+        for source in self.sources:
+            said = ", ".join(f"{count:,} {what}" for what, count in source.counts.items() if count)
+            name = " ".join(filter(None, ("source", source.name, source.version)))
+            told = said if source.status == "loaded" else f"{source.status}: {source.reason}"
+            rows.append({"check": name, "count": source.counts.get("concepts", 0), "example": told})
+        return [*rows, *self.checks]
 
     def rows(self) -> list[dict[str, str | int]]:
-        """Give the table that the command line prints: what was loaded, by source and category or predicate."""
+        """Give what was loaded, by source and category or predicate."""
         rows: list[dict[str, str | int]] = []
         for source in self.sources:
             if source.status != "loaded":
@@ -97,6 +116,7 @@ def build(
     keep_going: bool = False,
     data: Path | None = None,
     settings: MergeSettings | None = None,
+    cohort: Path | None = None,
 ) -> BuildReport:
     """Build the bundle, or find that it is already what the sources give.
 
@@ -107,6 +127,7 @@ def build(
         keep_going: a source that cannot be read is left out and reported instead of ending the build.
         data: directory where known sources that no package carries are looked for.
         settings: how ids of several vocabularies are merged.
+        cohort: directory of a cohort whose codes the quality report compares with the graph.
 
     Raises:
         InputError: for an unknown source, a file that is missing or broken, a place that cannot be written to,
@@ -115,32 +136,70 @@ def build(
     started = time.monotonic()
     bundle, settings = Path(bundle), settings or MergeSettings()
     planned = plan(sources, strict=strict, data=data)
+    if cohort is not None:
+        Cohort.open(cohort)  # a wrong directory shows itself now, not after the merge
     with build_lock(bundle):
         finish_commit(bundle)
         digest = Digests(bundle / _MEMORY)
         digests = {source.name: digest.of_source(source) for source in planned.sources}
-        print_ = _fingerprint(planned, digests, settings, strict=strict)
-        manifest = _unchanged(bundle, print_, digest, keep_going=keep_going)
+        print_ = _fingerprint(planned, digests, settings)
+        manifest = _unchanged(bundle, print_, digest, keep_going=keep_going, strict=strict)
         if manifest is not None:
             digest.keep()
             say(f"{bundle}: already built from these sources, nothing to do")
+            if cohort is not None:
+                write_quality(bundle, manifest, cohort)
             return _report(bundle, manifest, unchanged=True, started=started)
-        with building(bundle) as folder, _disk_errors(bundle):
-            parts, tables = folder / "parts", folder / "tables"
-            parts.mkdir()
-            tables.mkdir()
-            collected, failed = _read_all(planned.sources, parts, keep_going=keep_going)
-            if strict:
-                _refuse_rejects(collected)
-            facts = sum(one.counts["facts"] for one in collected)
-            with bar("merging", facts) as advance:
-                merged = merge(collected, tables, workplace=folder, settings=settings, advance=advance)
-            content = _describe(planned, digests, collected, failed, merged, tables)
-            written = commit(
-                bundle, tables, content | {"fingerprint": print_, "merge": settings.as_json(), "joined": merged.cliques}
-            )
+        written, changes = _build_anew(
+            bundle, planned, digests, settings, print_, strict=strict, keep_going=keep_going, cohort=cohort
+        )
         digest.keep()
-    return _report(bundle, written, unchanged=False, started=started)
+    return replace(_report(bundle, written, unchanged=False, started=started), changes=changes)
+
+
+def _build_anew(
+    bundle: Path,
+    planned: Plan,
+    digests: dict[str, str],
+    settings: MergeSettings,
+    print_: str,
+    *,
+    strict: bool,
+    keep_going: bool,
+    cohort: Path | None,
+) -> tuple[dict[str, object], tuple[dict[str, str | int], ...]]:
+    """Read, merge, look over and commit; gives the manifest, and what is different from the bundle that was there."""
+    with building(bundle) as folder, _disk_errors(bundle):
+        parts, tables = folder / "parts", folder / "tables"
+        parts.mkdir()
+        tables.mkdir()
+        collected, failed = _read_all(planned.sources, parts, keep_going=keep_going)
+        if strict:
+            _refuse_rejects(planned.sources, collected)
+        facts = sum(one.counts["facts"] for one in collected)
+        with bar("merging", facts) as advance:
+            merged = merge(collected, tables, workplace=folder, settings=settings, advance=advance)
+        content = _describe(planned, digests, collected, failed, merged, tables)
+        checks = quality_rows(write_quality(tables, content, cohort))
+        changes = _changes(bundle, Bundle(tables, content))  # type: ignore[arg-type]
+        content |= {"fingerprint": print_, "merge": settings.as_json(), "joined": merged.cliques, "checks": checks}
+        written = commit(bundle, tables, content, extra=REPORTS)
+    for change in changes:
+        said = f"{change['table']} {change['kind']}: {int(change['count']):,} of {change['source'] or 'no source'}"
+        say(f"since the last build, {said}")
+    say(f"{bundle / 'report.html'}: what to look at before trusting this graph")
+    return written, changes
+
+
+def _changes(bundle: Path, new: Bundle) -> tuple[dict[str, str | int], ...]:
+    """Count the differences to the bundle that was there; none where there was none that can be read."""
+    if not (bundle / MANIFEST).is_file():
+        return ()
+    try:
+        return tuple(summarise(Bundle.open(bundle), new))
+    except InputError as error:
+        say(f"the bundle that was there cannot be compared: {error}")
+        return ()
 
 
 @contextmanager
@@ -150,22 +209,22 @@ def _disk_errors(bundle: Path) -> Iterator[None]:
         with user_errors(bundle):
             yield
     except (duckdb.Error, pl.exceptions.PolarsError) as error:
-        text = str(error)
-        if "No space left" in text or "File too large" in text:
-            raise InputError(
-                "no space left on the device", where=bundle, remedy="free some space and run the same command again"
-            ) from error
+        for number in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+            if os.strerror(number) in str(error):
+                raise as_input_error(OSError(number, ""), bundle) or error from error
         raise
 
 
-def _refuse_rejects(collected: Sequence[Collected]) -> None:
+def _refuse_rejects(sources: Sequence[Source], collected: Sequence[Collected]) -> None:
     """Raise for the first record that could not be read."""
+    paths = {source.name: source.path for source in sources}
     for one in collected:
-        if one.counts["rejects"]:
+        if count := one.counts["rejects"]:
             first = one.scan("rejects").head(1).collect().row(0, named=True)
+            more = f" ({count:,} such records)" if count > 1 else ""
             raise InputError(
-                f"{first['reason']} ({one.counts['rejects']} such records)",
-                where=f"source {one.source}, {first['record']}",
+                f"{first['reason']}{more}",
+                where=f"source {one.source}: {paths[one.source]} {first['record']}",
                 remedy="mend the file, or build without --strict: then such records are left out and counted",
             )
 
@@ -192,7 +251,7 @@ def _code_digest() -> str:
     return fingerprint([[p.name, sha256_file(p)] for pattern in _CODE for p in sorted(here.glob(pattern))])
 
 
-def _fingerprint(planned: Plan, digests: dict[str, str], settings: MergeSettings, *, strict: bool) -> str:
+def _fingerprint(planned: Plan, digests: dict[str, str], settings: MergeSettings) -> str:
     return fingerprint(
         {
             "format": FORMAT,
@@ -203,12 +262,13 @@ def _fingerprint(planned: Plan, digests: dict[str, str], settings: MergeSettings
             ],
             "skipped": [name for name, _ in planned.skipped],
             "merge": settings.as_json(),
-            "strict": strict,
         }
     )
 
 
-def _unchanged(bundle: Path, print_: str, digest: Digests, *, keep_going: bool) -> dict[str, JsonValue] | None:
+def _unchanged(
+    bundle: Path, print_: str, digest: Digests, *, keep_going: bool, strict: bool
+) -> dict[str, JsonValue] | None:
     """Give the manifest of a bundle that needs no build; a damaged one counts as not built."""
     if not (bundle / MANIFEST).is_file():
         return None
@@ -218,9 +278,11 @@ def _unchanged(bundle: Path, print_: str, digest: Digests, *, keep_going: bool) 
         return None
     current = manifest.get("format") == FORMAT and manifest.get("fingerprint") == print_
     failed = any(isinstance(s, dict) and s.get("status") == "failed" for s in _list(manifest.get("sources")))
-    if current and intact(bundle, manifest, digest) and (keep_going or not failed):
-        return manifest
-    return None
+    tables = manifest.get("tables")
+    rejects = tables.get("rejects") if isinstance(tables, dict) else None
+    spoilt = isinstance(rejects, dict) and bool(rejects.get("rows"))
+    wanted = (keep_going or not failed) and not (strict and spoilt)  # else the build says what is wrong, once more
+    return manifest if current and wanted and intact(bundle, manifest, digest) else None
 
 
 def _list(value: object) -> list[object]:
@@ -228,12 +290,12 @@ def _list(value: object) -> list[object]:
 
 
 def _read_all(sources: Sequence[Source], folder: Path, *, keep_going: bool) -> tuple[list[Collected], dict[str, str]]:
-    """Read the sources in order; gives what each said, and why some could not be read."""
-    collected: list[Collected] = []
+    """Read the sources, those last that need the others; gives what each said, and why some could not be read."""
+    read: dict[int, Collected] = {}
     failed: dict[str, str] = {}
-    for rank, source in enumerate(sources):
+    for rank, source in sorted(enumerate(sources), key=lambda pair: FORMATS[pair[1].format].derived):
         format_ = FORMATS[source.format]
-        context = Context(_children(collected)) if format_.derived else Context()
+        context = Context(_children([*read.values()])) if format_.derived else Context()
         collector = Collector(source.name, rank, folder)
         try:
             with bar(f"reading {source.name}") as advance:
@@ -250,10 +312,10 @@ def _read_all(sources: Sequence[Source], folder: Path, *, keep_going: bool) -> t
             failed[source.name] = str(error)
             say(f"left out {source.name}: {error}")
             continue
-        collected.append(collector.finish())
-    if not collected:
+        read[rank] = collector.finish()
+    if not read:
         raise InputError("no source could be read", where=next(iter(failed)), remedy=next(iter(failed.values())))
-    return collected, failed
+    return [one for _, one in sorted(read.items())], failed
 
 
 def _children(collected: Sequence[Collected]) -> dict[str, list[str]]:
@@ -282,6 +344,7 @@ def _describe(
     bundle = Bundle(tables, {})
     rejected = dict(bundle.rejects.group_by("source").len().collect().iter_rows())
     said = {one.source: one for one in collected}
+    predicates = _count(bundle.statements.explode("sources", empty_as_null=False), ["sources", "predicate"])
     entries: list[dict[str, object]] = []
     for source in planned.sources:
         entry: dict[str, object] = source.settings() | {
@@ -298,6 +361,7 @@ def _describe(
         counts = {
             "concepts": one.counts["concepts"],
             "synonyms": one.counts["synonyms"] + one.counts["names"],
+            "statements": sum(int(n) for name, _, n in predicates if name == source.name),
             "evidence": one.counts["facts"],
             "mappings": one.counts["mappings"],
             "rejects": rejected.get(source.name, 0),
@@ -310,7 +374,7 @@ def _describe(
     return {
         "sources": entries,
         "categories": _count(bundle.concepts, ["source", "category"]),
-        "predicates": _count(bundle.statements.explode("sources", empty_as_null=False), ["sources", "predicate"]),
+        "predicates": predicates,
         "dangling": list(merged.dangling),
     }
 
@@ -351,5 +415,6 @@ def _report(bundle: Path, manifest: Mapping[str, object], *, unchanged: bool, st
         predicates=pairs("predicates"),
         totals=totals,
         dangling=tuple(str(one) for one in _list(manifest["dangling"])),
+        checks=tuple(dict(one) for one in _list(manifest["checks"]) if isinstance(one, dict)),
         seconds=time.monotonic() - started,
     )

@@ -16,8 +16,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from kg.readers.records import EXACT_MATCH, XREF
 from kg.schema import CLIQUES
@@ -203,6 +201,9 @@ class _Graph:
 
     def _components(self, rows: np.ndarray) -> Iterable[tuple[np.ndarray, np.ndarray]]:
         """Give (members, edges) of each connected component of the given edges, in the order of the ids."""
+        from scipy.sparse import coo_array  # heavy to import, and most builds change nothing
+        from scipy.sparse.csgraph import connected_components
+
         if not len(rows):
             return
         ends = self._ends[rows]

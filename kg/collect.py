@@ -14,6 +14,9 @@ from kg.schema import CONCEPTS, FACTS, MAPPINGS, REJECTS, SYNONYMS, Schema
 from kg.types import Concept, Synonym
 
 _CHUNK = 50_000
+_MUCH = 64 << 20
+"""Characters of texts that are held at once; 50,000 usual records have a tenth of it."""
+
 _DECLARED: Schema = {
     name: kind for name, kind in CONCEPTS.items() if name not in ("equivalents", "sources", "definition_source")
 }
@@ -77,6 +80,7 @@ class Collector:
     header: Header = field(default_factory=Header)
     _rows: dict[str, list[tuple[object, ...]]] = field(default_factory=lambda: {kind: [] for kind in PARTS})
     _parts: dict[str, list[Path]] = field(default_factory=lambda: {kind: [] for kind in PARTS})
+    _size: int = 0
     _counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))
 
     def add(self, record: Record) -> int:
@@ -106,8 +110,13 @@ class Collector:
     def _row(self, kind: str, row: tuple[object, ...]) -> None:
         rows = self._rows[kind]
         rows.append(row)
+        self._size += sum(len(value) for value in row if isinstance(value, str))
         if len(rows) >= _CHUNK:
             self._flush(kind)
+        elif self._size > _MUCH:
+            for every in PARTS:
+                self._flush(every)
+            self._size = 0
 
     def _flush(self, kind: str) -> None:
         rows = self._rows[kind]

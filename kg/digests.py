@@ -32,7 +32,7 @@ class Digests:
 
     def __call__(self, path: Path) -> str:
         """Give a file's SHA-256."""
-        key, state = str(path.resolve()), path.stat()
+        key, state = str(path.resolve()).encode("utf-8", "backslashreplace").decode(), path.stat()
         mark: list[object] = [state.st_size, state.st_mtime_ns, state.st_ino]
         known = self._known.get(key)
         seen = isinstance(known, list) and known[:3] == mark
@@ -47,7 +47,9 @@ class Digests:
         files = sorted({entry.path for entry in found})
         if files == [source.path]:
             return self(source.path)
-        parts = [[file.relative_to(source.path).as_posix(), self(file)] for file in files]
+        # Of a pair of files (KGX) one is named, and the other lies beside it.
+        root = source.path if source.path.is_dir() else source.path.parent
+        parts = [[file.relative_to(root).as_posix(), self(file)] for file in files]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def keep(self) -> None:

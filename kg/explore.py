@@ -16,10 +16,10 @@ from ehr.cohort import Cohort
 from ehr.errors import InputError
 from ehr.progress import say
 from kg.bundle import Bundle
+from kg.concept_view import ConceptView, concept_view
 from kg.diff import diff
 from kg.link import link_cohort, link_text
 from kg.queries import evidence_queries, run_evidence
-from kg.readers.curies import normalise
 from kg.retrieve import explain_admission, retrieve_cohort
 from kg.stores import GraphStore, open_store
 from kg.validate import validate
@@ -60,29 +60,24 @@ def store_stats(url: str) -> list[Row]:
     return rows
 
 
-def show_concept(url: str, curie: str, *, limit: int = 40) -> list[Row]:
-    """Give a concept and its neighbours, strongest relations first within a predicate.
+def show_concept(url: str, curie: str, *, limit: int = 12) -> ConceptView:
+    """Give a concept with what stands above, below and around it.
+
+    Args:
+        url: address of the store.
+        curie: its id, another one of its clique, or a former one, in any known spelling.
+        limit: neighbours at most by predicate and direction.
 
     Raises:
-        InputError: where the store has no such concept.
+        InputError: where the store has no such concept; says which are near.
     """
-    identifier = normalise(curie)
     with open_store(url) as store:
-        found = _rows(store, "concept", {"id": identifier})
-        if not found:
-            raise InputError(f"no concept {curie} in {url}", remedy="kg search finds concepts by name")
-        outgoing = _rows(store, "outgoing", {"id": identifier})
-        incoming = _rows(store, "incoming", {"id": identifier})
-    concept = found[0]
-    say(f"{concept['id']} {concept['name']} ({concept['category']}, {concept['source']})")
-    if concept["definition"]:
-        say(str(concept["definition"]))
-    if synonyms := concept["synonyms"]:
-        say("also: " + "; ".join(str(name) for name in synonyms) if isinstance(synonyms, list) else str(synonyms))
-    rows: list[Row] = [{"direction": "→", **row} for row in outgoing] + [{"direction": "←", **row} for row in incoming]
-    if len(rows) > limit:
-        say(f"{limit} of {len(rows)} relations; --limit shows more")
-    return rows[:limit]
+        view = concept_view(store, curie, limit=limit)
+    if view is None:
+        near = ", ".join(f"{hit['id']} ({hit['name']})" for hit in search_store(url, curie, limit=3))
+        remedy = f"did you mean {near}" if near else "find ids with `kg search`"
+        raise InputError(f"no concept {curie!r} in {url}", remedy=remedy)
+    return view
 
 
 def search_store(url: str, words: str, *, limit: int = 20) -> list[Row]:
@@ -212,9 +207,13 @@ def retrieve_directory(
     return sizes.sort("mode").to_dicts()
 
 
-def diff_bundles(old: Path, new: Path) -> list[Row]:
-    """List the differences of two bundles."""
-    return [asdict(change) for change in diff(old, new).changes]
+def diff_bundles(old: Path, new: Path, *, limit: int | None = None) -> tuple[list[Row], list[Row]]:
+    """List the differences of two bundles, at most ``limit``, and count all of them by table, kind and source."""
+    found = diff(old, new, limit=limit)
+    left = found.total - len(found.changes)
+    if left:
+        say(f"{len(found.changes):,} of {found.total:,} changes; --limit shows more")
+    return [dict(row) for row in found.rows()], [dict(row) for row in found.summary()]
 
 
 def problems_of(bundle: Path) -> list[Row]:

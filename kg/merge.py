@@ -22,13 +22,14 @@ import polars as pl
 from kg.cliques import MergeSettings, find_cliques
 from kg.collect import PARTS, Collected, parts_of
 from kg.content import quoted
+from kg.duck import connect
 from kg.readers.curies import category_of
 from kg.readers.records import REPLACED_BY
 from kg.schema import CONCEPTS, FACTS, ORDER, Schema, shaped
 from kg.sorted_facts import FactWriter
 from kg.vocabulary import Category, Predicate
 
-MEMORY = "800MB"
+MEMORY = "600MB"
 """What DuckDB may hold before it goes to disk."""
 
 _ROOTS = {"HP:": "HP:0000118"}
@@ -72,10 +73,8 @@ def merge(
         settings: of cliques.
         advance: called with the number of statements written.
     """
-    connection = duckdb.connect(config={"threads": "2"})
+    connection = connect(MEMORY, workplace)
     try:
-        connection.execute(f"SET memory_limit = '{MEMORY}'")
-        connection.execute("SET temp_directory = $1", [str(workplace)])
         return _Merge(connection, collected, folder, settings or MergeSettings()).run(advance)
     finally:
         connection.close()
@@ -165,17 +164,17 @@ class _Merge:
             "ORDER BY id"
         )
         step |= dict(said.iter_rows())
-        current: dict[str, str] = {}
+        ends: dict[str, str] = {}
         for former in step:
-            seen, end = {former}, former
-            while end in step and end not in live:
+            chain: dict[str, None] = {}
+            end: str = former
+            while end in step and end not in live and end not in ends and end not in chain:
+                chain[end] = None
                 end = step[end]
-                if end in seen:
-                    break
-                seen.add(end)
-            if end in live and end != former:
-                current[former] = end
-        return current
+            # What a chain before has found is not walked again; a circle leads nowhere.
+            found = "" if end in chain else ends.get(end, end)
+            ends.update((one, found) for one in chain)
+        return {former: ends[former] for former in step if ends.get(former) in live}
 
     def _facts(self) -> None:
         """Show facts with current ids, symmetric ones turned so that the smaller id comes first."""
@@ -325,7 +324,7 @@ class _Merge:
                 SELECT source, record, reason FROM part_rejects
                 UNION ALL SELECT source, concat_ws(' ', subject_as_written, predicate, object_as_written),
                     'a concept stands in relation to itself' FROM facts WHERE looped
-                UNION ALL SELECT source, 'concept', 'a further name of a concept that no source declares' FROM named n
+                UNION ALL SELECT source, concept, 'a further name of a concept that no source declares' FROM named n
                 WHERE NOT EXISTS (SELECT 1 FROM known k WHERE k.id = n.concept)
             )""",
         )

@@ -106,24 +106,33 @@ class FactWriter:
     def _write(self, facts: pl.DataFrame) -> None:
         if not facts.height:
             return
-        # Rows that are equal in every column lie side by side.
-        same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift()) for name in _FACT)
-        facts = facts.filter(~same.fill_null(False))
-        fresh = pl.col("statement").ne_missing(pl.col("statement").shift())
-        numbered = facts.with_columns(group=fresh.cum_sum()).with_columns(
-            number=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("group")
-        )
+        numbered = _numbered(facts)
         label = pl.when(pl.col("version") == "").then(pl.lit("")).otherwise(pl.lit(" ") + pl.col("version"))
         identified = numbered.with_columns(
             id=pl.col("statement") + "." + pl.col("number").cast(pl.String), caption=pl.col("source") + label
         )
         self._evidence.add(shaped(identified, EVIDENCE))
-        statements = _summed(numbered)
-        for (predicate,), rows in statements.partition_by("predicate", as_dict=True, maintain_order=True).items():
+        for (predicate,), rows in (
+            _summed(numbered).partition_by("predicate", as_dict=True, maintain_order=True).items()
+        ):
             name = _TYPES[str(predicate)]
             if name not in self._statements:
                 self._statements[name] = _File(self._folder / f"{name}.parquet", STATEMENTS)
             self._statements[name].add(rows)
+
+
+def _numbered(facts: pl.DataFrame) -> pl.DataFrame:
+    """Drop rows that say the same as the one before, and count the evidence of each statement from 1.
+
+    Most statements have one evidence: then there is nothing to compare and to count.
+    """
+    again = pl.col("statement") == pl.col("statement").shift()
+    if not facts.select(again.any()).item():
+        return facts.with_columns(number=pl.lit(1, dtype=pl.Int32))
+    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift()) for name in _FACT)
+    facts = facts.filter(~same.fill_null(False)).with_row_index("row")
+    start = pl.when(again.fill_null(False)).then(None).otherwise(pl.col("row")).forward_fill()
+    return facts.with_columns(number=(pl.col("row") - start + 1).cast(pl.Int32)).drop("row")
 
 
 def _first_of_last(statements: pl.Series) -> int:
@@ -134,27 +143,29 @@ def _first_of_last(statements: pl.Series) -> int:
 
 def _summed(numbered: pl.DataFrame) -> pl.DataFrame:
     """Give one row a statement; most have a single evidence, and are spared the grouping."""
-    several = pl.col("number").max().over("group") > 1
-    marked = numbered.with_columns(several=several)
-    single = marked.filter(~pl.col("several")).select(
-        "group",
-        *_TRIPLE,
-        weight="weight",
-        sources=pl.concat_list("source"),
-        publications=pl.col("publications").list.unique().list.sort(),
-        checked="checked",
+    followed = pl.col("number").shift(-1).fill_null(1) > 1
+    marked = numbered.with_row_index("row").with_columns(several=(pl.col("number") > 1) | followed)
+    single = marked.filter(~pl.col("several"))
+    cited = pl.col("publications")
+    if single.select((cited.list.len() > 1).any()).item():
+        cited = cited.list.unique().list.sort()
+    rows = single.select(
+        "row", *_TRIPLE, weight="weight", sources=pl.concat_list("source"), publications=cited, checked="checked"
     )
-    many = marked.filter(pl.col("several"))
-    if many.height:
-        grouped = many.group_by("group", maintain_order=True).agg(
-            pl.col("statement", "subject", "predicate", "object", "negated").first(),
-            weight=pl.col("weight").max(),
-            sources=pl.col("source").unique().sort(),
-            publications=pl.col("publications").explode(empty_as_null=False, keep_nulls=False).unique().sort(),
-            checked=pl.col("checked").max(),
+    if rows.height < numbered.height:
+        grouped = (
+            marked.filter("several")
+            .group_by("statement", maintain_order=True)
+            .agg(
+                pl.col("row", *_TRIPLE[1:]).first(),
+                weight=pl.col("weight").max(),
+                sources=pl.col("source").unique().sort(),
+                publications=pl.col("publications").explode(empty_as_null=False, keep_nulls=False).unique().sort(),
+                checked=pl.col("checked").max(),
+            )
         )
-        single = pl.concat([single, grouped.select(single.columns)]).sort("group")
-    return shaped(single.rename({"statement": "id"}), STATEMENTS)
+        rows = pl.concat([rows, grouped.select(rows.columns)]).sort("row")
+    return shaped(rows.rename({"statement": "id"}), STATEMENTS)
 
 
 _TRIPLE = ("statement", "subject", "predicate", "object", "negated")

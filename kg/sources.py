@@ -11,9 +11,11 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from ehr.errors import InputError
+from ehr.files import user_errors
 from kg.catalogue import Known, catalogue, recipe
 from kg.readers.curies import normalise_prefix
 from kg.readers.formats import FORMATS
+from kg.readers.packing import is_directory, printable
 from kg.readers.source import Source
 from kg.vocabulary import Category
 
@@ -22,7 +24,7 @@ _OPTIONS = ("prefix", "category", "name", "licence", "open")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a build will read, in order, and the known sources that are not there (name, what to do)."""
+    """What a build will read, in order of precedence, and the known sources that are not there (name, what to do)."""
 
     sources: tuple[Source, ...]
     skipped: tuple[tuple[str, str], ...]
@@ -58,7 +60,6 @@ def plan(names: Sequence[str] | None, *, strict: bool, data: Path | None = None)
     if not found:
         why = f": {skipped[0][0]}: {skipped[0][1]}" if skipped else ""
         raise InputError(f"no source to build from{why}", remedy="name at least one source that is there")
-    found.sort(key=lambda source: FORMATS[source.format].derived)
     return Plan(tuple(found), tuple(skipped))
 
 
@@ -81,10 +82,14 @@ def parse_source(text: str, *, data: Path | None = None) -> Source | None:
         )
     if format_ not in FORMATS:
         raise InputError(f"unknown format {format_!r} in {text!r}", remedy=f"expected one of {', '.join(FORMATS)}")
-    location, mark, query = rest.rpartition("?") if "?" in rest and not Path(rest).exists() else (rest, "", "")
-    path = Path(location if mark else rest).expanduser()
-    if not path.exists():
-        raise InputError("no such file or directory", where=path)
+    with user_errors(Path(rest[:100])):
+        location, mark, query = rest.rpartition("?") if "?" in rest and not Path(rest).exists() else (rest, "", "")
+    path = Path(location if mark else rest)
+    try:
+        path = path.expanduser()
+    except RuntimeError as error:  # ~nobody
+        raise InputError("no such user", where=path) from error
+    is_directory(path)  # refuses what is neither that nor a file
     return _source(text, format_, path, _parse_options(text, query), None)
 
 
@@ -97,7 +102,7 @@ def _source(text: str, format_: str, path: Path, options: Mapping[str, str], kno
             raise InputError(f"unknown option {key!r} in {text!r}", remedy=f"expected {expected}")
     kind.files(path)  # says now, not in the middle of a build, where a file is missing
     source = Source(
-        name=options.get("name") or (known.name if known is not None else path.name.split(".", 1)[0]),
+        name=printable(options.get("name") or (known.name if known is not None else path.name.split(".", 1)[0])),
         format=format_,
         path=path,
         licence=options.get("licence") or (known.licence if known is not None else ""),

@@ -34,7 +34,7 @@ class Concept:
 
 def statement_id(subject: str, predicate: Predicate, object_: str, negated: bool) -> str:
     """Give a statement's content hash: equal triples, equal id, whoever states them."""
-    text = "\t".join((subject, predicate.value, object_, "1" if negated else "0"))
+    text = "\t".join((subject, predicate, object_, "1" if negated else "0"))
     return "S" + hashlib.sha256(text.encode()).hexdigest()[:20]
 
 

@@ -62,6 +62,8 @@ class Predicate(StrEnum):
     """A high value of lab or vital means phenotype."""
     LOW_INDICATES = "clinragen:low_indicates"
     """A low value of lab or vital means phenotype."""
+    NORMAL_INDICATES = "clinragen:normal_indicates"
+    """A normal (or negative) value of lab or vital means phenotype; negated, as a rule: it speaks against it."""
     RELATED_TO = "biolink:related_to"
     """Anything that no other predicate says; the source's own name of it stands in the evidence's note."""
     PART_OF = "biolink:part_of"

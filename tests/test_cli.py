@@ -13,6 +13,10 @@ from pathlib import Path
 import pytest
 
 import cli
+from kg.build import build
+from kg.bundle import Bundle
+from kg.stores import open_store
+from tests.kg.tiny_sources import write_sources
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,7 +31,7 @@ def call(*arguments: str, program: str = "clinragen", cwd: Path | None = None) -
 
 
 COMMANDS = {
-    "kg": ("build", "stats", "show", "search", "query", "evidence", "diff", "validate", "link", "retrieve"),
+    "kg": ("build", "sources", "stats", "show", "search", "query", "evidence", "diff", "validate", "link", "retrieve"),
     "distill": ("teach", "run", "evaluate", "diagnose"),
     "ehr": ("simulate", "ingest", "describe"),
     "": ("demo", "report"),
@@ -59,6 +63,10 @@ def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
         (("kg", "build", "--source", "nosuch", "--store", "none"), ("nosuch",)),
         (("kg", "build", "--source", "obo:missing.obo", "--store", "none"), ("missing.obo",)),
         (("kg", "validate", "nowhere"), ("nowhere",)),
+        (("kg", "diff", "nowhere", "either"), ("nowhere",)),
+        (("kg", "sources", "hpoo"), ("hpoo", "did you mean")),
+        (("kg", "sources", "hpo", "--formats"), ("--formats",)),
+        (("kg", "sources", "--data", "nowhere"), ("nowhere",)),
         (("kg", "link"), ("COHORT", "--text")),
         (("kg", "link", "nowhere"), ("nowhere",)),
         (("ehr", "ingest", "nowhere", "--out", "cohort"), ("nowhere",)),
@@ -99,3 +107,26 @@ def test_formats_agree(capsys: pytest.CaptureFixture[str]) -> None:
     assert "a, b" in capsys.readouterr().out
     cli.emit([], cli.Format.JSON)
     assert json.loads(capsys.readouterr().out) == []
+
+
+def test_show_and_diff_keep_answer_and_messages_apart(tmp_path: Path) -> None:
+    sources = write_sources(tmp_path / "sources")
+    for name, some in (("old", sources[:3]), ("new", sources)):
+        build(some, tmp_path / name)
+    done = call("diff", "old", "new", "--limit", "2", "--format", "json", program="kg", cwd=tmp_path)
+    assert (done.returncode, len(json.loads(done.stdout))) == (0, 2)
+    assert "--limit" in done.stderr
+    assert "statements" in done.stderr
+    every = call("diff", "old", "new", "--limit", "0", "--format", "csv", "--quiet", program="kg", cwd=tmp_path)
+    assert len(list(csv.DictReader(io.StringIO(every.stdout)))) > 50
+    assert every.stderr == ""
+    with open_store(f"ladybug:{tmp_path / 'g.lbug'}", read_only=False) as store:
+        store.load(Bundle.open(tmp_path / "new"))
+    shown = call("show", "HP:0009999", "--store", "ladybug:g.lbug", program="kg", cwd=tmp_path)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.startswith("Fever  HP:0001945")
+    assert "its former id" in shown.stdout
+    rows = call("show", "HP:0001945", "--store", "ladybug:g.lbug", "--format", "json", program="kg", cwd=tmp_path)
+    assert json.loads(rows.stdout)[0]["name"] == "Fever"
+    formats = call("sources", "--formats", "--format", "json", program="kg", cwd=tmp_path)
+    assert {row["name"] for row in json.loads(formats.stdout)} >= {"obo", "hpoa"}

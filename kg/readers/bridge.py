@@ -6,6 +6,7 @@ strength, source and ``checked``; ``skos:altLabel`` on anything else is a furthe
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,15 +14,19 @@ from rdflib import DCTERMS, OWL, RDF, RDFS, SKOS, BNode, Graph, Literal, Namespa
 from rdflib.term import Node
 
 from ehr.errors import InputError
+from ehr.files import JsonValue
 from kg.readers.curies import is_curie, normalise
 from kg.readers.lines import open_binary
+from kg.readers.packing import printable
 from kg.readers.records import Fact, Header, Mapping, Name, Record, Records, Reject
-from kg.readers.source import Format
 from kg.types import Concept, Evidence, Statement, Synonym
 from kg.vocabulary import Category, Predicate
 
 CRG = Namespace("urn:clinragen:vocab:")
 BIOLINK = "https://w3id.org/biolink/vocab/"
+LARGEST = 16 << 20
+"""Bytes; an RDF file is held as a whole, and statements curated by hand are few."""
+
 _SYNTAX = {".ttl": "turtle", ".nt": "nt", ".rdf": "xml", ".owl": "xml", ".jsonld": "json-ld", ".trig": "trig"}
 _CATEGORIES = {category.value.split(":", 1)[1]: category for category in Category}
 
@@ -36,12 +41,14 @@ def _predicate(node: Node | None) -> Predicate:
 
 def _version(graph: Graph) -> Header:
     for node in sorted(set(graph.subjects(DCTERMS.title, None)), key=str):
-        return Header(str(graph.value(node, OWL.versionInfo) or ""), str(graph.value(node, DCTERMS.license) or ""))
+        return Header(
+            str(graph.value(node, OWL.versionInfo) or "")[:100], str(graph.value(node, DCTERMS.license) or "")
+        )
     return Header()
 
 
 def _local(node: Node) -> str:
-    return str(node).rpartition("/")[2].rpartition(":")[2]
+    return (str(node).rpartition("/")[2].rpartition(":")[2] or str(node) or "blank node")[:60]
 
 
 class _Reader:
@@ -141,6 +148,44 @@ def _boolean(node: Node, name: str) -> bool:
     return value
 
 
+def _parse(path: Path, content: bytes, syntax: str) -> Graph:
+    graph = Graph()
+    try:
+        if syntax == "json-ld" and _refers_elsewhere(json.loads(content)):
+            raise InputError(
+                "its @context stands elsewhere, and nothing is fetched", where=path, remedy="write it here"
+            )
+        graph.parse(data=content, format=syntax)
+        for triple in graph:
+            "".join(map(str, triple)).encode()
+    except InputError:
+        raise
+    except UnicodeEncodeError as error:
+        raise InputError("holds half of a pair of characters (\\ud800)", where=path) from error
+    except Exception as error:  # rdflib's parsers raise many unrelated classes
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(f"not valid {syntax} ({printable(first[:120])})", where=path) from error
+    return graph
+
+
+def _refers_elsewhere(value: JsonValue) -> bool:
+    """Say whether a JSON-LD document takes a context from another place, which rdflib would fetch."""
+    if isinstance(value, list):
+        return any(map(_refers_elsewhere, value))
+    if not isinstance(value, dict):
+        return False
+    for key, held in value.items():
+        if key == "@import" or (key == "@context" and any(isinstance(c, str) for c in _many(held))):
+            return True
+        if _refers_elsewhere(held):
+            return True
+    return False
+
+
+def _many(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else [value]
+
+
 def read_bridge(path: Path, source: str) -> Records:
     """Read curated statements, plain or gzipped.
 
@@ -149,14 +194,11 @@ def read_bridge(path: Path, source: str) -> Records:
     """
     suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]
     syntax = _SYNTAX.get(suffixes[-1] if suffixes else "", "turtle")
-    graph = Graph()
     with open_binary(path) as file:
-        content = file.read()
-    try:
-        graph.parse(data=content, format=syntax)
-    except Exception as error:  # rdflib's parsers raise many unrelated classes
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"not valid {syntax} ({first[:120]})", where=path) from error
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise InputError(f"larger than {LARGEST >> 20} MiB", where=path, remedy="curated statements take a few MiB")
+    graph = _parse(path, content, syntax)
     header = _version(graph)
     yield header
     reader = _Reader(graph, source, header.version)
@@ -164,13 +206,3 @@ def read_bridge(path: Path, source: str) -> Records:
     if (None, RDF.type, CRG.Assertion) not in graph:
         raise InputError("no crg:Assertion in it", where=path)
     yield from reader.assertions()
-
-
-FORMAT = Format(
-    name="bridge",
-    read=lambda source, _: read_bridge(source.path, source.name),
-    title="curated statements in this project's own RDF terms",
-    specification="docs/bridge.md of this project",
-    example="bridge:mine.ttl",
-    met="the built-in bridge",
-)

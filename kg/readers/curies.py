@@ -20,6 +20,8 @@ _ALIASES = {
     "ICD-9": "ICD9",
     "ICD-9-CM": "ICD9CM",
     "ICD-9CM": "ICD9CM",
+    "ICD9-CM": "ICD9CM",
+    "ICD-10-PCS": "ICD10PCS",
     "ICD-O": "ICDO",
     "MIM": "OMIM",
     "MESH": "MESH",
@@ -48,6 +50,10 @@ _ALIASES = {
     "ENTREZGENE": "NCBIGENE",
 }
 
+LONGEST_ID = 1000
+"""Characters; what is longer is a text, not an id."""
+
+_CURIE = re.compile(r"(?![uU][rR][nN]:)[A-Za-z][A-Za-z0-9_.-]*:(?!//).")
 _DATED = re.compile(r"(SNOMEDCT_US|SNOMEDCT|ICD10CM|ICD9CM|MEDDRA|UMLS)_\d{4}(_\d\d){0,2}")
 
 _IRI_HEADS = (
@@ -65,6 +71,7 @@ _IRI_HEADS = (
     ("http://identifiers.org/", "/"),
     ("https://identifiers.org/", "/"),
     ("http://hl7.org/fhir/sid/icd-10-cm/", "ICD10CM:"),
+    ("http://hl7.org/fhir/sid/icd-9-cm/", "ICD9CM:"),
     ("urn:clinragen:ccs:", "CCS:"),
     ("urn:clinragen:concept:", "CRG:"),
 )
@@ -80,9 +87,12 @@ _CATEGORIES = {
     "ORPHA": Category.DISEASE,
     "DECIPHER": Category.DISEASE,
     "CCS": Category.DISEASE,
+    "CCSM": Category.DISEASE,
+    "CCSR": Category.DISEASE,
     "ICD10CM": Category.DISEASE,
     "ICD9CM": Category.DISEASE,
     "ICD10": Category.DISEASE,
+    "ICD10PCS": Category.PROCEDURE,
     "LOINC": Category.MEASUREMENT,
     "RXNORM": Category.DRUG,
     "DRUGBANK": Category.DRUG,
@@ -119,6 +129,11 @@ def normalise(identifier: str) -> str:
     >>> normalise("Orphanet:2590"), normalise("http://purl.obolibrary.org/obo/HP_0001945")
     ('ORPHA:2590', 'HP:0001945')
     """
+    prefix, colon, local = identifier.partition(":")
+    if local and "/" not in local and " " not in identifier and identifier.isprintable():  # nearly every one
+        name, plain = _prefix(prefix)
+        if plain:
+            return f"{name}:{local}"
     text = identifier.strip()
     if "://" in text or text.startswith("urn:"):
         return _contract(text)
@@ -129,7 +144,16 @@ def normalise(identifier: str) -> str:
     local = local.strip()
     if prefix == "ICD10CM":
         local = dotted(local)
+    elif prefix == "ICD9CM":
+        local = dotted9(local)
     return f"{prefix}:{local}"
+
+
+@lru_cache(maxsize=4096)
+def _prefix(written: str) -> tuple[str, bool]:
+    """Give a prefix's spelling, and whether ids with it are left as they are."""
+    prefix = normalise_prefix(written)
+    return prefix, prefix not in ("ICD10CM", "ICD9CM", "URN", "")
 
 
 def _contract(iri: str) -> str:
@@ -158,15 +182,60 @@ def dotted(code: str) -> str:
     return upper
 
 
+def dotted9(code: str) -> str:
+    """Give an ICD-9-CM diagnosis code with its point, which stands after E and three digits, else after three places.
+
+    Procedures (``00.01``) and ranges stay as they are; without a point every code is taken for a diagnosis.
+
+    >>> dotted9("0389"), dotted9("v1005"), dotted9("E8500"), dotted9("E850"), dotted9("001-139.99")
+    ('038.9', 'V10.05', 'E850.0', 'E850', '001-139.99')
+    """
+    upper = code.strip().upper()
+    head = 4 if upper.startswith("E") else 3
+    if len(upper) > head and upper.isalnum():
+        return f"{upper[:head]}.{upper[head:]}"
+    return upper
+
+
 def is_curie(identifier: str) -> bool:
-    """Say whether this is ``PREFIX:local`` without blanks, and no address."""
-    prefix, colon, local = identifier.partition(":")
-    return bool(colon and prefix and local) and not local.startswith("//") and not any(c.isspace() for c in identifier)
+    """Say whether this is ``PREFIX:local`` without blanks and what cannot be seen, and no address or URN.
+
+    >>> is_curie("HP:0001945"), is_curie("https://example.org"), is_curie("HP:0001945\u200b"), is_curie("a b:1")
+    (True, False, False, False)
+    """
+    return (
+        len(identifier) <= LONGEST_ID
+        and identifier.isprintable()
+        and _CURIE.match(identifier) is not None
+        and " " not in identifier
+    )
 
 
 def is_citation(identifier: str) -> bool:
     """Say whether a cross-reference names a publication or page rather than a concept."""
     return identifier.partition(":")[0].upper() in _CITATION_PREFIXES
+
+
+@lru_cache(maxsize=4096)
+def _naming(written: str) -> tuple[str, bool]:
+    """Give a prefix's spelling, and whether ids with it are left as they are and name concepts."""
+    prefix, plain = _prefix(written)
+    return prefix, plain and prefix not in _CITATION_PREFIXES
+
+
+def cross_reference(written: str) -> tuple[str, bool]:
+    """Give a cross-reference as `normalise` does, and whether it is the id of a concept (no citation, no address).
+
+    >>> cross_reference("UMLS_CUI:C0015967"), cross_reference("PMID:1"), cross_reference("https://example.org/1")
+    (('UMLS:C0015967', True), ('PMID:1', False), ('https://example.org/1', False))
+    """
+    prefix, _, local = written.partition(":")
+    if local and "/" not in local and " " not in written and written.isprintable():  # nearly every one
+        name, plain = _naming(prefix)
+        if plain:
+            return f"{name}:{local}", True
+    target = normalise(written)
+    return target, is_curie(target) and not is_citation(target)
 
 
 def category_of(identifier: str) -> Category:

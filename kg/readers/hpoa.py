@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ehr.errors import InputError
 from kg.readers.curies import category_of, is_curie, normalise
+from kg.readers.guard import PATIENCE
 from kg.readers.lines import Damaged, read_lines
 from kg.readers.records import Fact, Header, Record, Records, Reject
 from kg.readers.source import Format
@@ -33,6 +34,9 @@ FREQUENCY_TERMS = {
 
 UNKNOWN_FREQUENCY = 0.5
 """Weight where no frequency is given: neither a constant nor a rare feature; ``frequency`` stays empty."""
+
+LONGEST_VERSION = 100
+"""Characters."""
 
 _ASPECTS = {"P": "", "I": "inheritance", "C": "clinical course", "M": "clinical modifier", "H": "past medical history"}
 _NEEDED = ("database_id", "disease_name", "qualifier", "hpo_id", "reference", "frequency", "aspect")
@@ -80,7 +84,7 @@ class _Reader:
             return
         key, _, value = text.lstrip("#").partition(":")
         if key.strip().lower() in ("version", "date"):
-            self.version = value.strip()
+            self.version = value.strip()[:LONGEST_VERSION]
 
     def header(self, text: str) -> None:
         """Take the column names, old (``DatabaseID``) or new (``database_id``)."""
@@ -88,7 +92,7 @@ class _Reader:
         self.columns = {name: position for position, name in enumerate(names)}
         for needed in _NEEDED:
             if needed not in self.columns:
-                found = ", ".join(names[:12]) or "nothing"
+                found = ", ".join(name[:40] for name in names[:12]) or "nothing"
                 raise InputError(
                     f"no column {needed!r}, found {found}", where=self.path, remedy="is this phenotype.hpoa?"
                 )
@@ -103,7 +107,7 @@ class _Reader:
         disease, feature = normalise(row["database_id"]), normalise(row["hpo_id"])
         reason = self._fault(row, disease, feature)
         if reason:
-            yield Reject(f"line {number}", reason)
+            yield Reject(f"line {number}", f"{disease[:40]} {feature[:40]}: {reason}")
             return
         share = frequency_weight(row["frequency"])
         names = self.diseases.setdefault(disease, set())
@@ -163,22 +167,26 @@ def read_hpoa(path: Path, source: str) -> Records:
         InputError: where the file cannot be read or a needed column is missing.
     """
     reader = _Reader(path, source)
+    early: list[Reject] = []  # before the header, which comes first
     for number, text in read_lines(path):
+        found = bool(reader.columns)
         if isinstance(text, Damaged):
-            yield Reject(f"line {number}", text.reason)
-        elif text.startswith("#"):
-            if reader.columns:
-                continue
-            reader.comment(text)
-            if reader.columns:
-                yield Header(reader.version)
-        elif not text.strip():
+            if found:
+                yield Reject(f"line {number}", text.reason)
+            elif len(early) < PATIENCE:
+                early.append(Reject(f"line {number}", text.reason))
             continue
-        elif not reader.columns:
+        if found:
+            if text.strip() and not text.startswith("#"):
+                yield from reader.row(number, text)
+            continue
+        if text.startswith("#"):
+            reader.comment(text)
+        elif text.strip():
             reader.header(text)
+        if reader.columns:
             yield Header(reader.version)
-        else:
-            yield from reader.row(number, text)
+            yield from early
     if not reader.columns:
         raise InputError("no header line, the file is empty", where=path, remedy="is this phenotype.hpoa?")
 

@@ -13,14 +13,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ehr.errors import InputError
-from kg.readers.lines import open_binary
 from kg.readers.records import Fact, Header, Record, Records, Reject
 from kg.readers.source import Format
+from kg.readers.xml_stream import line_of, read_children
 from kg.types import Concept, Evidence, Statement, Synonym
 from kg.vocabulary import Category, Predicate
 
 PREFIX = "ICD10CM:"
-_RANGE = re.compile(r"\(([A-Z]\w\w)-([A-Z]\w\w)\)\s*$")
+_RANGE = re.compile(r"\(([A-Z][0-9A-Z]{2})-([A-Z][0-9A-Z]{2})\)$")
+_CODE = re.compile(r"[A-Z][0-9A-Z]{2}(\.[0-9A-Z]{1,4})?")
+_SECTION = re.compile(r"[A-Z][0-9A-Z]{2}(-[A-Z][0-9A-Z]{2})?")
+_SEVENTH = re.compile(r"[0-9A-Z]")
+_LONGEST_NOTE = 2000
+"""Characters; the notes on 7th characters are a few hundred long."""
+
+_MOST_SECTIONS = 1000
+"""Of one chapter; none has a hundred."""
+
+_DEEPEST = 20
+"""Levels of codes below codes; the classification has five."""
+
 _NOT_APPLICABLE = re.compile(
     r"7th characters? (.+?) do(?:es)? not apply to codes in (?:sub)?category \S+ with 6th character (.+)"
 )
@@ -42,18 +54,18 @@ def _seventh(diag: ET.Element, inherited: _Seventh | None) -> _Seventh | None:
     definition = diag.find("sevenChrDef")
     if definition is None:
         return inherited
-    meanings = tuple(
-        (char, " ".join((extension.text or "").split()))
+    meanings = {
+        char: " ".join((extension.text or "").split())
         for extension in definition.findall("extension")
-        if (char := (extension.get("char") or "").strip())
-    )
+        if _SEVENTH.fullmatch(char := (extension.get("char") or "").strip().upper())
+    }
     barred = set()
     for note in diag.iterfind("notes/note"):
-        match = _NOT_APPLICABLE.search(" ".join((note.text or "").split()))
+        match = _NOT_APPLICABLE.search(" ".join((note.text or "")[:_LONGEST_NOTE].split()))
         if match:
             sixth = re.findall(r"(?:^|or |, )(\w) -", match[2])
             barred |= {(six, seven) for six in sixth for seven in re.findall(r"\b[A-Z0-9]\b", match[1])}
-    return _Seventh(meanings, frozenset(barred))
+    return _Seventh(tuple(meanings.items()), frozenset(barred))
 
 
 def category_of_code(code: str) -> Category:
@@ -90,11 +102,14 @@ class _Reader:
                 ),
             )
 
-    def diag(self, diag: ET.Element, parent: str | None, inherited: _Seventh | None) -> Iterator[Record]:
+    def diag(self, diag: ET.Element, parent: str, inherited: _Seventh | None, depth: int = 1) -> Iterator[Record]:
         """Yield a code, what stands below it, and its 7th characters where it is a leaf."""
         code, name = _text(diag, "name").upper(), _text(diag, "desc")
-        if not code or not re.fullmatch(r"[A-Z]\w\w(\.\w{1,4})?", code):
-            yield Reject(f"diag below {parent or 'the top'}", f"{code[:12]!r} is no ICD-10-CM code")
+        if not _CODE.fullmatch(code):
+            yield Reject(line_of(diag), f"diag below {parent}: {code[:12]!r} is no ICD-10-CM code")
+            return
+        if depth > _DEEPEST:
+            yield Reject(line_of(diag), f"diag {code}: more than {_DEEPEST} levels of codes")
             return
         self.codes += 1
         terms = dict.fromkeys(" ".join((n.text or "").split()) for n in diag.iterfind("inclusionTerm/note"))
@@ -102,7 +117,7 @@ class _Reader:
         seventh = _seventh(diag, inherited)
         children = diag.findall("diag")
         for child in children:
-            yield from self.diag(child, code, seventh)
+            yield from self.diag(child, code, seventh, depth + 1)
         bare = code.replace(".", "")
         if children or seventh is None or len(bare) > 6:
             return
@@ -145,18 +160,23 @@ def _chapter(reader: _Reader, chapter: ET.Element) -> Iterator[Record]:
     description = _text(chapter, "desc")
     match = _RANGE.search(description)
     if match is None:
-        yield Reject(f"chapter {_text(chapter, 'name')}", "no range of codes in its title")
+        yield Reject(line_of(chapter), f"chapter {_text(chapter, 'name')[:40]!r}: no range of codes in its title")
         return
     identifier = f"{match[1]}-{match[2]}"
     yield from reader.code(identifier, description[: match.start()].strip(), None)
-    sections = chapter.findall("section")
     # A section of one category (C50, Z66) has that category's own id: the category itself stands in its place.
-    ranges = [(key, name) for key, name in map(_section, sections) if "-" in key]
+    sections: list[tuple[str, str, ET.Element]] = []
+    for element in chapter.findall("section"):
+        key, name = _section(element)
+        if not _SECTION.fullmatch(key) or len(sections) >= _MOST_SECTIONS:
+            yield Reject(line_of(element), f"section of {identifier}: id {key[:20]!r} is no range of codes")
+            key = ""  # what stands below it stands below the chapter
+        sections.append((key, name, element))
+    ranges = [(key, name) for key, name, _ in sections if "-" in key]
     yield from reader.sections(identifier, ranges)
-    for section in sections:
-        key, _ = _section(section)
+    for key, _, element in sections:
         parent = key if "-" in key else _smallest(key, [name for name, _ in ranges]) or identifier
-        for diag in section.findall("diag"):
+        for diag in element.findall("diag"):
             yield from reader.diag(diag, parent, None)
     for diag in chapter.findall("diag"):
         yield from reader.diag(diag, identifier, None)
@@ -176,20 +196,14 @@ def read_icd10cm(path: Path, source: str) -> Records:
     """
     reader = _Reader(source)
     year, started = "", False
-    with open_binary(path) as file:
-        try:
-            # The expat behind ElementTree refuses entity bombs; external entities are never fetched.
-            for _, element in ET.iterparse(file, events=("end",)):  # noqa: S314
-                if element.tag == "version" and not year:
-                    year = " ".join((element.text or "").split())
-                elif element.tag == "chapter":
-                    if not started:
-                        reader.version, started = _version(path, year), True
-                        yield Header(reader.version)
-                    yield from _chapter(reader, element)
-                    element.clear()
-        except ET.ParseError as error:
-            raise InputError(f"not well-formed XML ({error})", where=path, remedy="fetch it again") from error
+    for element in read_children(path):
+        if element.tag == "version" and not year:
+            year = " ".join((element.text or "").split())[:40]
+        elif element.tag == "chapter":
+            if not started:
+                reader.version, started = _version(path, year), True
+                yield Header(reader.version)
+            yield from _chapter(reader, element)
     if not reader.codes:
         raise InputError("no code in it", where=path, remedy="expected the tabular list of ICD-10-CM")
 

@@ -6,37 +6,67 @@ Source: OBO Flat File Format 1.4 specification, sections on escapes and trailing
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
 
-from kg.readers.lines import Damaged
+from kg.readers.lines import LONGEST_LINE, Damaged
+from kg.readers.records import Record, Reject
 
 _ESCAPES = {"n": "\n", "t": "\t", "W": " "}
 _TAG = re.compile(r"([A-Za-z][\w-]*):(?:\s|$)")
-_MODIFIERS = re.compile(r"\s*\{\s*[\w:.-]+\s*=.*\}\s*(?:!.*)?$")
+_OPENING = re.compile(r"\{\s*[\w:.-]+\s*=")
+_PAIR = re.compile(r'(?<![\w:.-])([\w:.-]+)\s*=\s*"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
+
+MOST_LINES = 200_000
+"""Lines of one stanza that are kept; in HPO and DOID the longest has a few hundred."""
+
+MOST_BAD = 1000
+"""Lines of one stanza that are reported one by one."""
+
+HOPELESS = 200
+"""So many lines at the beginning that cannot be read, and none that can: this is another file than it should be."""
+
+Clause = tuple[int, str, str]
+"""Number of the line that a clause begins on, its tag and its value."""
 
 
 class OboSyntaxError(ValueError):
     """A line breaks the syntax; the reader turns it into a reject."""
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
-    """One ``tag: value`` line, with the number of the line it begins on."""
-
-    line: int
-    tag: str
-    value: str
-
-
 @dataclass(slots=True)
 class Stanza:
-    """A header (``kind`` empty) or a frame such as ``[Term]``, with the lines of it that could not be read."""
+    """A header (``kind`` empty) or a frame such as ``[Term]``.
+
+    Attributes:
+        line: number of the line that it begins on.
+        ids: line and value of its ``id`` clauses; one is expected.
+        clauses: the others.
+        bad: the first `MOST_BAD` lines that could not be read, with the reason.
+        more: how many there were beyond these.
+    """
 
     line: int
     kind: str
-    clauses: list[Clause]
-    bad: list[tuple[int, str]]
+    ids: list[tuple[int, str]] = field(default_factory=list)
+    clauses: list[Clause] = field(default_factory=list)
+    bad: list[tuple[int, str]] = field(default_factory=list)
+    more: int = 0
+
+    def fault(self, line: int, reason: str) -> None:
+        """Note a line that could not be read."""
+        if len(self.bad) < MOST_BAD:
+            self.bad.append((line, reason))
+        else:
+            self.more += 1
+
+    def rejects(self) -> list[Record]:
+        """Give what was noted."""
+        found: list[Record] = [Reject(f"line {line}", reason) for line, reason in self.bad]
+        if self.more:
+            found.append(Reject(f"line {self.line}", f"{self.more:,} more lines below it that cannot be read"))
+        return found
 
 
 def unescape(text: str) -> str:
@@ -60,15 +90,21 @@ def quoted(value: str) -> tuple[str, str]:
     """
     if not value.startswith('"'):
         raise OboSyntaxError("expected a text in double quotes")
-    position = 1
-    while position < len(value):
-        if value[position] == "\\":
-            position += 2
-        elif value[position] == '"':
-            return unescape(value[1:position]), value[position + 1 :].strip()
-        else:
-            position += 1
-    raise OboSyntaxError("double quote does not close")
+    end = value.find('"', 1)
+    while end > 0 and value[end - 1] == "\\" and _escaped(value, end):
+        end = value.find('"', end + 1)
+    if end < 0:
+        raise OboSyntaxError("double quote does not close")
+    text = value[1:end]
+    return unescape(text) if "\\" in text else text, value[end + 1 :].strip()
+
+
+def _escaped(value: str, position: int) -> bool:
+    """Say whether an odd number of backslashes stands before a position."""
+    start = position
+    while start > 0 and value[start - 1] == "\\":
+        start -= 1
+    return (position - start) % 2 == 1
 
 
 def identifier(value: str) -> str:
@@ -77,10 +113,40 @@ def identifier(value: str) -> str:
     Raises:
         OboSyntaxError: where there is none.
     """
-    match = re.match(r"(?:\\.|[^\s\\]|\\$)+", value)
-    if match is None or match[0] in ("!", "{"):
+    if "\\" in value:
+        match = re.match(r"(?:\\.|[^\s\\]|\\$)+", value)
+        found = unescape(match[0]) if match is not None else ""
+    else:
+        words = value.split(None, 1)
+        found = words[0] if words else ""
+    if found in ("", "!", "{"):
         raise OboSyntaxError("expected an id")
-    return unescape(match[0])
+    return found
+
+
+def _modifiers_at(value: str) -> int:
+    """Give the place where trailing modifiers begin; -1 where there are none."""
+    if "}" not in value:
+        return -1
+    end = len(value) if value.rstrip().endswith("}") else value.rfind("} !") + 1
+    start = value.find("{", 0, end)
+    while start >= 0:
+        if _OPENING.match(value, start, end) and not (value[start - 1 : start] == "\\" and _escaped(value, start)):
+            return start
+        start = value.find("{", start + 1, end)
+    return -1
+
+
+def modifiers(value: str) -> list[tuple[str, str]]:
+    """Give the trailing modifiers (``{source="PMID:1", …}``) as names and values; quoted text is no modifier.
+
+    >>> modifiers('DOID:4 {source="MONDO:equivalentTo"} ! disease')
+    [('source', 'MONDO:equivalentTo')]
+    """
+    if value.startswith('"'):
+        value = quoted(value)[1]
+    start = _modifiers_at(value)
+    return [(m[1], unescape(m[2])) for m in _PAIR.finditer(value, start)] if start >= 0 else []
 
 
 def free_text(value: str) -> str:
@@ -88,57 +154,93 @@ def free_text(value: str) -> str:
 
     An exclamation mark does not end it: in names it is text more often than a comment.
     """
-    cut = _MODIFIERS.search(value) if value.rstrip().endswith("}") or "} !" in value else None
-    if cut is not None and not value[: cut.start()].endswith("\\"):
-        value = value[: cut.start()]
-    return unescape(value).strip()
+    start = _modifiers_at(value)
+    return unescape(value if start < 0 else value[:start]).strip()
 
 
 def _continued(text: str) -> bool:
-    return (len(text) - len(text.rstrip("\\"))) % 2 == 1
+    return text.endswith("\\") and _escaped(text, len(text))
 
 
-def _join(lines: Iterable[tuple[int, str | Damaged]]) -> Iterator[tuple[int, str | Damaged]]:
-    """Join lines ended by a backslash, but only where the next one is no clause or stanza of its own."""
-    held: tuple[int, str] | None = None
-    for number, text in lines:
-        if held is not None:
-            if isinstance(text, str) and text and not _TAG.match(text) and not text.startswith("["):
-                held = (held[0], held[1][:-1] + text.lstrip())
-                if not _continued(text):
-                    yield held
-                    held = None
+def _join(lines: Iterator[tuple[int, str | Damaged]], text: str) -> tuple[str, list[tuple[int, str | Damaged]]]:
+    """Join a line that a backslash ends with the next ones, but only where these are no clause or stanza of their own.
+
+    Returns:
+        the whole line, and the next one where that has been taken as well.
+    """
+    parts, size = [text], len(text)
+    for following in lines:
+        more = following[1]
+        if not isinstance(more, str) or not more or _TAG.match(more) or more.startswith("["):
+            return "".join(parts), [following]
+        parts[-1] = parts[-1][:-1]
+        parts.append(more.lstrip())
+        size += len(more)
+        if not _continued(more) or size > LONGEST_LINE:
+            break
+    return "".join(parts), []
+
+
+def read_stanzas(source: Iterable[tuple[int, str | Damaged]], wanted: Container[str]) -> Iterator[Stanza]:
+    """Yield the header, then each stanza; a line without a tag is noted in its stanza and loses nothing else.
+
+    A file that begins with `HOPELESS` lines without a tag is not read any further.
+
+    Args:
+        source: numbers and lines of the file.
+        wanted: tags whose clauses are given; others are only checked.
+    """
+    stanza, last = Stanza(1, ""), MOST_LINES
+    rest = iter(source)
+    lines = rest
+    joined = 0
+    while True:
+        for number, text in lines:
+            if not text:
                 continue
-            yield held
-            held = None
-        if isinstance(text, str) and _continued(text):
-            held = (number, text)
+            if isinstance(text, Damaged):
+                stanza.fault(number, text.reason)
+                continue
+            if text[-1] == "\\" and number != joined and _continued(text):
+                whole, ahead = _join(rest, text)
+                # Goes on with the whole line and with the one behind it, which has been taken already.
+                joined, lines = number, chain([(number, whole), *ahead], rest)
+                break
+            tag, colon, value = text.partition(": ")
+            if colon and tag in wanted and number < last:  # nearly every line: no pattern needed
+                stanza.clauses.append((number, tag, value.strip()))
+                continue
+            if tag == "id" and colon and number < last:
+                stanza.ids.append((number, value.strip()))
+                continue
+            stripped = text.strip()
+            if not stripped or stripped.startswith("!"):
+                continue
+            if stripped.startswith("["):
+                yield stanza
+                stanza = Stanza(number, stripped[1:].split("]", 1)[0].strip())
+                last = number + MOST_LINES
+                if "]" not in stripped:
+                    stanza.fault(number, "stanza name does not close with ]")
+                continue
+            clause = _clause(number, stripped)
+            if clause is None:
+                stanza.fault(number, "expected `tag: value`")
+                if stanza.line == 1 and not stanza.clauses and len(stanza.bad) >= HOPELESS:
+                    yield stanza
+                    return
+            elif number >= last:
+                stanza.fault(number, f"more than {MOST_LINES:,} lines in one stanza")
+            elif clause[1] == "id":
+                stanza.ids.append((number, clause[2]))
+            elif clause[1] in wanted:
+                stanza.clauses.append(clause)
         else:
-            yield number, text
-    if held is not None:
-        yield held
-
-
-def read_stanzas(lines: Iterable[tuple[int, str | Damaged]]) -> Iterator[Stanza]:
-    """Yield the header, then each stanza; a line without a tag is noted in its stanza and loses nothing else."""
-    stanza = Stanza(1, "", [], [])
-    for number, text in _join(lines):
-        if isinstance(text, Damaged):
-            stanza.bad.append((number, text.reason))
-            continue
-        stripped = text.strip()
-        if not stripped or stripped.startswith("!"):
-            continue
-        if stripped.startswith("["):
-            yield stanza
-            kind = stripped[1:].split("]")[0].strip()
-            stanza = Stanza(number, kind, [], [])
-            if "]" not in stripped:
-                stanza.bad.append((number, "stanza name does not close with ]"))
-            continue
-        match = _TAG.match(stripped) or _TAG.match(stripped.replace(":", ": ", 1))
-        if match is None:
-            stanza.bad.append((number, "expected `tag: value`"))
-            continue
-        stanza.clauses.append(Clause(number, match[1], stripped[len(match[1]) + 1 :].strip()))
+            break
     yield stanza
+
+
+def _clause(number: int, stripped: str) -> Clause | None:
+    """Read a line with a tag of any kind, also one without a blank after its colon."""
+    match = _TAG.match(stripped) or _TAG.match(stripped.replace(":", ": ", 1))
+    return (number, match[1], stripped[len(match[1]) + 1 :].strip()) if match is not None else None

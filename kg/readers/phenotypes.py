@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ehr.phenotypes import LabelSet, load_phenotypes
+from ehr.phenotypes import LabelSet, parse_phenotypes
 from kg.readers.icd10cm import PREFIX
+from kg.readers.lines import open_binary
 from kg.readers.records import Fact, Header, Record, Records
 from kg.readers.source import Format
 from kg.types import Concept, Evidence, Statement, Synonym
@@ -25,23 +26,27 @@ def covering_codes(children: Mapping[str, Sequence[str]], labels: LabelSet) -> I
     below = {child for codes in children.values() for child in codes}
     roots = sorted(set(children) - below)
     covered: dict[str, frozenset[str]] = {}
+    met: set[str] = set()  # a code may stand below several, and in a damaged file below itself
     stack = [(root, False) for root in reversed(roots)]
     while stack:
         code, seen = stack.pop()
         kids = children.get(code, ())
-        if kids and not seen:
+        if kids and seen:
+            covered[code] = frozenset.intersection(*(covered.get(kid, frozenset()) for kid in kids))
+        elif code in met:
+            continue
+        elif kids:
             stack.append((code, True))
             stack.extend((kid, False) for kid in kids)
-        elif kids:
-            covered[code] = frozenset.intersection(*(covered[kid] for kid in kids))
         else:
             covered[code] = frozenset(labels.phenotypes_of(code.removeprefix(PREFIX), 10))
+        met.add(code)
     parents = {kid: code for code, kids in children.items() for kid in kids}
     for code in sorted(covered):
         if "-" in code:
             continue
         parent = parents.get(code)
-        above = covered[parent] if parent is not None and "-" not in parent else frozenset()
+        above = covered.get(parent, frozenset()) if parent is not None and "-" not in parent else frozenset()
         for phenotype in sorted(covered[code] - above):
             yield phenotype, code
 
@@ -58,7 +63,8 @@ def read_phenotypes(path: Path, source: str, children: Mapping[str, Sequence[str
     Raises:
         InputError: where the label set cannot be read.
     """
-    labels = load_phenotypes(path)
+    with open_binary(path) as file:
+        labels = parse_phenotypes(file, str(path))
     yield Header(VERSION)
     for phenotype in labels:
         names = dict.fromkeys((phenotype.short, phenotype.ccs_name))

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 
-from ehr.errors import InputError
 from kg.readers.curies import is_curie, normalise
-from kg.readers.lines import Damaged, read_lines
 from kg.readers.records import Header, Records, Reject
 from kg.readers.source import Format
+from kg.readers.tabular import read_table
 from kg.types import Concept, Synonym
 from kg.vocabulary import Category
 
+WHAT = "a table of series (ehr/series.csv)"
 _NEEDED = ("code", "name", "short", "kind", "unit", "low", "high")
 
 
-def _definition(row: dict[str, str]) -> str:
+def _definition(row: Mapping[str, str]) -> str:
     kind = {"vital": "Vital sign", "lab": "Laboratory value"}.get(row["kind"], row["kind"].capitalize())
     text = f"{kind}, in {row['unit']}"
     if row["low"] and row["high"]:
@@ -31,25 +30,17 @@ def read_series(path: Path, source: str) -> Records:
     Raises:
         InputError: where the file cannot be read or a needed column is missing.
     """
-
-    def lines() -> Iterator[str]:
-        for number, text in read_lines(path):
-            if isinstance(text, Damaged):
-                raise InputError(text.reason, where=f"{path} line {number}")
-            yield text
-
-    reader = csv.DictReader(lines())
-    missing = [name for name in _NEEDED if name not in (reader.fieldnames or ())]
-    if missing:
-        raise InputError(f"no column {missing[0]!r}", where=path, remedy=f"expected {', '.join(_NEEDED)}")
     yield Header()
-    for number, row in enumerate(reader, start=2):
-        code = normalise(row["code"] or "")
-        if not is_curie(code) or any(row[name] is None for name in _NEEDED):
-            yield Reject(f"line {number}", "no CURIE in column code, or too few columns")
+    for row in read_table(path, needed=_NEEDED, what=WHAT):
+        if isinstance(row, Reject):
+            yield row
             continue
-        synonyms = (Synonym(row["short"], "exact", "abbreviation"),) if row["short"] != row["name"] else ()
-        yield Concept(code, Category.MEASUREMENT, row["name"], source, synonyms, _definition(row))
+        code = normalise(row["code"])
+        if not is_curie(code):
+            yield Reject(f"line {row.line}", f"code {row['code'][:40]!r} is no id such as LOINC:8867-4")
+            continue
+        synonyms = (Synonym(row["short"], "exact", "abbreviation"),) if row["short"] not in ("", row["name"]) else ()
+        yield Concept(code, Category.MEASUREMENT, row["name"], source, synonyms, _definition(row.cells))
 
 
 FORMAT = Format(

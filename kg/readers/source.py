@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ehr.errors import InputError
 from kg.readers.lines import Entry, entries, single
+from kg.readers.packing import printable
 from kg.readers.records import Records
 from kg.vocabulary import Category
 
@@ -41,7 +42,7 @@ class Source:
         return {
             "name": self.name,
             "format": self.format,
-            "file": self.path.name,
+            "file": printable(self.path.name),
             "prefixes": sorted(self.prefixes),
             "category": self.category.value if self.category else None,
             "options": dict(sorted(self.options.items())),

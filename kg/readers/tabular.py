@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ehr.errors import InputError
-from kg.readers.lines import Damaged, Entry, read_lines
+from kg.readers.lines import Damaged, Entry, Fallback, read_lines
 from kg.readers.records import Reject
 
 _LONGEST_FIELD = 1 << 20
@@ -39,6 +39,8 @@ def read_table(
     columns: Sequence[str] | None = None,
     aliases: Mapping[str, str] | None = None,
     comment: str = "",
+    preamble: int = 0,
+    fallback: Fallback | None = None,
     what: str = "",
 ) -> Iterator[Row | Reject]:
     """Yield the rows of a table as dictionaries by column name; rows that cannot be read as rejects.
@@ -51,6 +53,8 @@ def read_table(
         columns: names, for tables without a header line.
         aliases: other names of columns (as written, in small letters) to those of ``needed``.
         comment: lines that begin with it are passed over.
+        preamble: how many lines of title may stand before the header line.
+        fallback: what lines that are not UTF-8 are read as.
         what: what the file should be, for the error.
 
     Raises:
@@ -58,13 +62,20 @@ def read_table(
     """
     renamed = dict(aliases or {})
     names = list(columns) if columns is not None else []
-    for line, cells in _records(read_lines(source), delimiter, quoted, comment):
+    first: list[str] | None = None
+    for line, cells in records(read_lines(source, fallback=fallback), delimiter, quoted, comment):
         if isinstance(cells, Reject):
             yield cells
             continue
         if not names:
-            names = [renamed.get(cell.strip().lower(), cell.strip()) for cell in cells]
-            _check_header(names, needed, source, what)
+            found = [renamed.get(cell.strip().lower(), cell.strip()) for cell in cells]
+            first = first or found
+            if all(column in found for column in needed):
+                names = found
+            elif preamble > 0:
+                preamble -= 1
+            else:
+                check_header(first, needed, source, what)
             continue
         if len(cells) == len(names) + 1 and not cells[-1].strip():
             cells = cells[:-1]  # a delimiter at the end of every line, as RRF has it
@@ -73,25 +84,30 @@ def read_table(
             continue
         yield Row(line, {name: cell.strip() for name, cell in zip(names, cells, strict=True)})
     if not names:
-        raise InputError("no header line, the file is empty", where=str(source), remedy=_hint(what))
+        if first is not None:
+            check_header(first, needed, source, what)
+        raise InputError("no header line, the file is empty", where=str(source), remedy=hint(what))
 
 
-def _check_header(names: Sequence[str], needed: Sequence[str], source: Path | Entry, what: str) -> None:
+def check_header(names: Sequence[str], needed: Sequence[str], source: Path | Entry, what: str) -> None:
+    """Raise `InputError` where a needed column is not among the names."""
     for column in needed:
         if column not in names:
             found = ", ".join(name[:40] for name in names[:12]) or "nothing"
-            raise InputError(f"no column {column!r}, found {found}", where=str(source), remedy=_hint(what))
+            raise InputError(f"no column {column!r}, found {found}", where=str(source), remedy=hint(what))
 
 
-def _hint(what: str) -> str | None:
+def hint(what: str) -> str | None:
+    """Ask whether the file is what it should be, as the remedy of an `InputError`."""
     return f"is this {what}?" if what else None
 
 
-def _records(
+def records(
     lines: Iterable[tuple[int, str | Damaged]], delimiter: str, quoted: bool, comment: str
 ) -> Iterator[tuple[int, list[str] | Reject]]:
-    """Join the lines of one record and split it into cells."""
+    """Yield (number of its first line, cells) of each record; what cannot be split as a reject."""
     held: list[tuple[int, str]] = []
+    size = 0
     for number, text in lines:
         if isinstance(text, Damaged):
             yield from _unclosed(held, delimiter)
@@ -103,13 +119,15 @@ def _records(
         if not quoted:
             yield number, text.split(delimiter)
             continue
+        still_open = _open(text, delimiter, within=bool(held))
+        size = size + len(text) if held else len(text)
         held.append((number, text))
-        if sum(part.count('"') for _, part in held) % 2:
-            if len(held) > _MOST_LINES or sum(len(part) for _, part in held) > _LONGEST_FIELD:
+        if still_open:
+            if len(held) > _MOST_LINES or size > _LONGEST_FIELD:
                 yield from _unclosed(held, delimiter)
                 held = []
             continue
-        yield held[0][0], _split("\n".join(part for _, part in held), delimiter)
+        yield _record(held[0][0], "\n".join(part for _, part in held), delimiter)
         held = []
     yield from _unclosed(held, delimiter)
 
@@ -120,11 +138,42 @@ def _unclosed(held: list[tuple[int, str]], delimiter: str) -> Iterator[tuple[int
         return
     yield held[0][0], Reject(f"line {held[0][0]}", "a double quote that does not close")
     for number, text in held[1:]:
-        if text.count('"') % 2:
+        if _open(text, delimiter):
             yield number, Reject(f"line {number}", "a double quote that does not close")
         elif text.strip():
-            yield number, _split(text, delimiter)
+            yield _record(number, text, delimiter)
 
 
-def _split(text: str, delimiter: str) -> list[str]:
-    return next(csv.reader((part + "\n" for part in text.split("\n")), delimiter=delimiter), [])
+def _open(text: str, delimiter: str, *, within: bool = False) -> bool:
+    """Say whether a cell in quotes goes on behind a line; a quote amid a cell (5" tube) opens none.
+
+    Args:
+        text: the line.
+        delimiter: between cells.
+        within: whether the line begins inside of such a cell.
+    """
+    if '"' not in text:
+        return within
+    if not within and text.count('"') % 2 == 0:
+        return False
+    reader = csv.reader((('"' if within else "") + text + "\n", "\n"), delimiter=delimiter)
+    try:
+        next(reader)
+    except csv.Error:
+        return False
+    return reader.line_num > 1
+
+
+def _record(number: int, text: str, delimiter: str) -> tuple[int, list[str] | Reject]:
+    cells = _split(text, delimiter)
+    return number, Reject(f"line {number}", cells) if isinstance(cells, str) else cells
+
+
+def _split(text: str, delimiter: str) -> list[str] | str:
+    """Give the cells, or why there are none (a carriage return amid a line, a cell too long)."""
+    try:
+        return next(csv.reader((part + "\n" for part in text.split("\n")), delimiter=delimiter), [])
+    except csv.Error as error:
+        if "new-line" in str(error):
+            return "a line end inside a cell without quotes"
+        return str(error).partition(" - ")[0]

@@ -127,11 +127,12 @@ class GraphStore(Protocol):
     """A graph database that holds one bundle and, when asked for, what a run diagnosed.
 
     Both stores hold: ``(:Concept {id, name, category, caption, definition, source, synonyms, deprecated,
-    equivalents})``; between concepts one relationship type a predicate, with ``predicate, statement, sources, weight,
-    negated, publications, checked``; ``(:Evidence {id, statement, subject, predicate, object, negated, source, version,
-    publications, weight, frequency, subject_as_written, object_as_written, checked, note, caption})``, one node for
-    every record of every source that states a relation, found by ``statement``; and ``(:Source {id, version, licence,
-    open, sha256, caption})``, one node for every source that the evidence names by ``id``.
+    equivalents, former})`` (the other ids of its clique, and the ids it had before); between concepts one relationship
+    type a predicate, with ``predicate, statement, sources, weight, negated, publications, checked``; ``(:Evidence {id,
+    statement, subject, predicate, object, negated, source, version, publications, weight, frequency,
+    subject_as_written, object_as_written, checked, note, caption})``, one node for every record of every source that
+    states a relation, found by ``statement``; and ``(:Source {id, version, licence, open, sha256, caption})``, one node
+    for every source that the evidence names by ``id``.
     """
 
     @property

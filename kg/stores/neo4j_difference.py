@@ -13,12 +13,12 @@ from itertools import islice
 from types import TracebackType
 from typing import Self
 
-import duckdb
 import neo4j
 import numpy as np
 import polars as pl
 
 from kg.content import row_text
+from kg.duck import connect
 
 CONTENT = "_content"
 _CHUNK = 20_000
@@ -51,7 +51,8 @@ class Part:
 
 def fingerprints(rows: pl.DataFrame) -> Numbers:
     """Give the lower half of the MD5 of each row, the same on every machine and in every version."""
-    with duckdb.connect(config={"threads": "1"}) as connection:
+    with connect("200MB") as connection:
+        connection.execute("SET threads = 1")  # the order of the rows is that of the numbers
         connection.register("rows", rows.to_arrow())
         text = f"SELECT md5_number_lower({row_text(rows.schema)}) AS number FROM rows"  # noqa: S608  (our columns)
         found = connection.execute(text).fetchnumpy()

@@ -21,7 +21,7 @@ from ehr.errors import StoreError
 from ehr.progress import Advance, bar, say
 from kg.search import WordCounts
 from kg.stores.base import BundleFiles
-from kg.stores.manifest import manifest_of, manifest_text
+from kg.stores.manifest import READY, manifest_of, manifest_text
 from kg.stores.neo4j_difference import CONTENT, Difference, Noted, Part, compare, with_fingerprints
 from kg.stores.neo4j_write import Writer
 from kg.stores.tables import GraphTables
@@ -101,7 +101,9 @@ def _counts(session: neo4j.Session, parts: list[Part]) -> dict[str, int]:
         f"WITH count(n) AS number RETURN '{one.kind}' AS kind, number"
         for one in parts
     )
-    return {row["kind"]: row["number"] for row in session.run(" UNION ALL ".join(texts))}
+    # Neo4j gives no row at all for a type that the database has never had.
+    none = dict.fromkeys((one.kind for one in parts), 0)
+    return none | {row["kind"]: row["number"] for row in session.run(" UNION ALL ".join(texts))}
 
 
 def _delete(writer: Writer, part: Part, stale: Noted, advance: Advance) -> None:
@@ -171,11 +173,12 @@ def _begin(session: neo4j.Session, token: str) -> None:
 def _finish(session: neo4j.Session, token: str, bundle: BundleFiles, tables: GraphTables, url: str) -> None:
     text = (
         "MATCH (b:Bundle {id: 'bundle', loader: $token}) "
-        "SET b.state = 'ready', b.loader = null, b.hash = $hash, b.manifest = $manifest, b._words = $words "
+        "SET b.state = $state, b.loader = null, b.hash = $hash, b.manifest = $manifest, b._words = $words "
         "RETURN count(b)"
     )
     values = {
         "token": token,
+        "state": READY,
         "hash": bundle.hash,
         "manifest": manifest_text(manifest_of(bundle, tables)),
         "words": WordCounts.of(tables.concept_batches()).packed(),

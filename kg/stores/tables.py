@@ -6,6 +6,7 @@ of millions of statements is loaded in the memory of one batch.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -17,13 +18,17 @@ import pyarrow.parquet as pq
 from ehr.errors import InputError
 from kg.bundle import check_schema, intact, table_files
 from kg.content import quoted
-from kg.schema import CONCEPTS, EVIDENCE, STATEMENTS, SYNONYMS
+from kg.duck import connect
+from kg.readers.records import REPLACED_BY
+from kg.schema import CONCEPTS, EVIDENCE, MAPPINGS, STATEMENTS, SYNONYMS
 from kg.stores.base import BundleFiles
 from kg.vocabulary import Category, Predicate
 
 CAPTION_LENGTH = 40
 BATCH = 50_000
 _MEMORY = "600MB"
+_CHAIN = 8
+"""Steps from a former id to the current one that are followed."""
 
 CONCEPT_COLUMNS = (
     "id",
@@ -35,11 +40,14 @@ CONCEPT_COLUMNS = (
     "synonyms",
     "deprecated",
     "equivalents",
+    "former",
 )
 RELATION_COLUMNS = ("predicate", "statement", "sources", "weight", "negated", "publications", "checked")
 EVIDENCE_COLUMNS = tuple(EVIDENCE)
 SOURCE_COLUMNS = ("id", "version", "licence", "open", "sha256", "caption")
 
+_WHOLE = {"concepts": CONCEPTS, "synonyms": SYNONYMS, "mappings": MAPPINGS, "evidence": EVIDENCE}
+"""Tables that are one file each and are read."""
 _AGAIN = "build the bundle again with `kg build`"
 
 
@@ -64,7 +72,12 @@ class GraphTables:
         self._files = {
             predicate: bundle.path / "statements" / f"{predicate.relationship}.parquet" for predicate in Predicate
         }
-        for name, schema in (("concepts", CONCEPTS), ("synonyms", SYNONYMS), ("evidence", EVIDENCE)):
+        for name, schema in (
+            ("concepts", CONCEPTS),
+            ("synonyms", SYNONYMS),
+            ("mappings", MAPPINGS),
+            ("evidence", EVIDENCE),
+        ):
             check_schema(bundle.path / f"{name}.parquet", schema)
         for file in table_files(bundle.path, "statements"):
             check_schema(file, STATEMENTS)
@@ -123,13 +136,34 @@ class GraphTables:
             f"""SELECT c.id, c.name, c.category,
                 CASE WHEN length(c.name) > {CAPTION_LENGTH} THEN c.name[:{CAPTION_LENGTH - 1}] || '…' ELSE c.name END
                     AS caption,
-                c.definition, c.source, coalesce(s.synonyms, []) AS synonyms, c.deprecated, c.equivalents
+                c.definition, c.source, coalesce(s.synonyms, []) AS synonyms, c.deprecated, c.equivalents,
+                coalesce(f.former, []) AS former
             FROM read_parquet({quoted([self.path / "concepts.parquet"])}) c
             LEFT JOIN (
                 SELECT concept, list_sort(list_distinct(list(text))) AS synonyms
                 FROM read_parquet({quoted([self.path / "synonyms.parquet"])}) GROUP BY concept
-            ) s ON s.concept = c.id ORDER BY c.id"""
+            ) s ON s.concept = c.id LEFT JOIN ({_former(self.path)}) f ON f.id = c.id ORDER BY c.id"""
         )
+
+
+def _former(path: Path) -> str:
+    """Give a query for the former ids of each concept, through chains and cliques."""
+    return f"""WITH RECURSIVE leader AS (
+            SELECT unnest(equivalents) AS id, id AS now FROM read_parquet({quoted([path / "concepts.parquet"])})
+        ), step AS (
+            SELECT p.former, coalesce(l.now, p.now) AS now FROM (
+                SELECT subject AS former, object AS now FROM read_parquet({quoted([path / "mappings.parquet"])})
+                WHERE predicate = '{REPLACED_BY}'
+                UNION SELECT id, replaced_by FROM read_parquet({quoted([path / "concepts.parquet"])})
+                WHERE replaced_by IS NOT NULL
+            ) p LEFT JOIN leader l ON l.id = p.now
+        ), chain AS (
+            SELECT former, now, 1 AS steps FROM step
+            UNION SELECT c.former, s.now, c.steps + 1 FROM chain c JOIN step s ON s.former = c.now
+            WHERE c.steps < {_CHAIN}
+        )
+        SELECT now AS id, list_sort(list_distinct(list(former))) AS former
+        FROM chain WHERE former <> now GROUP BY now"""
 
 
 class _Query:
@@ -139,12 +173,13 @@ class _Query:
         self._text = text
 
     def __enter__(self) -> duckdb.DuckDBPyRelation:
-        self._connection = duckdb.connect(config={"threads": "2"})
-        self._connection.execute(f"SET memory_limit = '{_MEMORY}'")
+        self._spill = tempfile.TemporaryDirectory(prefix="clinragen-")
+        self._connection = connect(_MEMORY, Path(self._spill.name))
         return self._connection.sql(self._text)
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
+        self._spill.cleanup()
 
 
 def _rows(file: Path) -> int:

@@ -51,6 +51,30 @@ def test_admissions(run) -> None:  # type: ignore[no-untyped-def]
     assert cohort.table("admissions")["year_group"].to_list()[0] == "2011 - 2013"
 
 
+def test_codes_keep_what_was_coded_in_order(hospital, run) -> None:  # type: ignore[no-untyped-def]
+    rows = [
+        {"hadm_id": 11, "seq_num": 2, "icd_code": " r65.21 ", "icd_version": 10},
+        {"hadm_id": 11, "seq_num": 1, "icd_code": "N179", "icd_version": 10},
+        {"hadm_id": 11, "seq_num": "", "icd_code": "I10", "icd_version": 10},
+        {"hadm_id": 12, "seq_num": 1, "icd_code": "4280", "icd_version": 9},
+        {"hadm_id": 12, "seq_num": 2, "icd_code": "", "icd_version": 9},
+        {"hadm_id": 99, "seq_num": 1, "icd_code": "4280", "icd_version": 9},
+    ]
+    hospital.write("hosp/diagnoses_icd", rows)
+    assert run().table("codes").rows() == [
+        ("11", "ICD10CM", "N179", 1),
+        ("11", "ICD10CM", "R6521", 2),
+        ("11", "ICD10CM", "I10", None),
+        ("12", "ICD9CM", "4280", 1),
+    ]
+
+
+def test_codes_without_a_rank(hospital, run) -> None:  # type: ignore[no-untyped-def]
+    hospital.write("hosp/diagnoses_icd", hospital.diagnoses, columns="subject_id,hadm_id,icd_code,icd_version")
+    codes = run().table("codes")
+    assert codes["sequence"].null_count() == codes.height == len(hospital.diagnoses)
+
+
 def test_splits_and_folds_are_by_patient(run) -> None:  # type: ignore[no-untyped-def]
     cohort = run()
     frame = cohort.table("admissions")

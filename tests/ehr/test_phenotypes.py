@@ -135,7 +135,6 @@ def test_own_label_set(tmp_path: Path) -> None:
     for wrong in ('icd9cm=["018-010"]\nicd10cm=[]\n', "icd9cm=[]\n", 'icd9cm="010"\nicd10cm=[]\n', "x = [\n"):
         broken = tmp_path / "broken.toml"
         broken.write_text(record + wrong)
-        load_phenotypes.cache_clear()
         with pytest.raises(InputError):
             load_phenotypes(broken)
     with pytest.raises(InputError, match="no such file"):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ehr.errors import InputError
-from kg.readers.lines import LONGEST_LINE, Damaged, Entry, entries, find, need, read_lines
+from kg.readers.lines import LONGEST_LINE, Damaged, Entry, Fallback, entries, find, need, read_lines
 from kg.readers.records import Reject
 from kg.readers.tabular import Row, read_table
 
@@ -88,7 +88,7 @@ def test_an_archive_that_is_broken_is_one_clear_line(tmp_path: Path) -> None:
         list(read_lines(tmp_path / "cut.zip"))
     data[300] ^= 255
     (tmp_path / "flipped.zip").write_bytes(data)
-    with pytest.raises(InputError, match=r"flipped\.zip: (zip archive that cannot be read|damaged)"):
+    with pytest.raises(InputError, match=r"flipped\.zip(!a\.txt)?: (zip archive that cannot be read|damaged)"):
         list(read_lines(tmp_path / "flipped.zip"))
     with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
         archive.writestr("a.txt", "1")
@@ -149,3 +149,31 @@ def test_a_table_that_lacks_a_column_is_one_clear_line(tmp_path: Path) -> None:
         table(tmp_path / "t.csv", "id,b\n1,2\n", what="a test")
     with pytest.raises(InputError, match="the file is empty"):
         table(tmp_path / "t.csv", "\n")
+
+
+def test_lines_of_an_older_encoding_are_read_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "old.txt"
+    path.write_bytes("Ménière\n".encode() + "Ménière\r\n".encode("latin-1") + b"\x81\xff\n")
+    fallback = Fallback("cp1252")
+    assert list(read_lines(path, fallback=fallback)) == [
+        (1, "Ménière"),
+        (2, "Ménière"),
+        (3, Damaged("neither UTF-8 nor cp1252")),
+    ]
+    assert fallback.lines == 1
+
+
+def test_a_title_may_stand_before_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    assert table(path, "A title, of two parts\nid,name\n1,a\n", preamble=1) == [Row(3, {"id": "1", "name": "a"})]
+    for settings in ({"preamble": 1}, {"preamble": 9}):
+        with pytest.raises(InputError, match="no column 'id', found A title"):
+            table(path, "A title\nmore\nid,name\n1,a\n"[: None if settings["preamble"] == 1 else 13], **settings)
+
+
+def test_a_carriage_return_inside_a_cell_costs_one_row(tmp_path: Path) -> None:
+    found = table(tmp_path / "t.csv", "id,name\n1,a\rb\n2,c\n")
+    assert found == [
+        Reject("line 2", "a line end inside a cell without quotes"),
+        Row(3, {"id": "2", "name": "c"}),
+    ]

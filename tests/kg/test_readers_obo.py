@@ -67,13 +67,102 @@ def test_mappings_name_former_ids_and_vocabularies_but_no_citations(tmp_path: Pa
 
 
 def test_relations_of_a_kind_the_graph_lacks_are_kept_as_related(tmp_path: Path) -> None:
-    facts = [r for r in read(tmp_path, OBO) if isinstance(r, Fact)]
+    text = OBO.replace("relationship: part_of HP:0001945", "relationship: adjacent_to HP:0001945")
+    facts = [r for r in read(tmp_path, text) if isinstance(r, Fact)]
     related = [f for f in facts if f.statement.predicate is Predicate.RELATED_TO]
     assert [(f.statement.subject, f.statement.object, f.evidence.note) for f in related] == [
-        ("HP:0012531", "HP:0001945", "part_of")
+        ("HP:0012531", "HP:0001945", "adjacent_to")
     ]
     isa = {(f.statement.subject, f.statement.object) for f in facts if f.statement.predicate is Predicate.SUBCLASS_OF}
     assert ("HP:0001945", "HP:0000118") in isa
+
+
+@pytest.mark.parametrize(
+    ("written", "predicate", "note"),
+    [
+        ("part_of", Predicate.PART_OF, ""),
+        ("BFO:0000050", Predicate.PART_OF, ""),
+        ("http://purl.obolibrary.org/obo/BFO_0000050", Predicate.PART_OF, ""),
+        ("has_symptom", Predicate.HAS_PHENOTYPE, ""),
+        ("RO:0002452", Predicate.HAS_PHENOTYPE, ""),
+        ("RO:0004026", Predicate.LOCATED_IN, ""),
+        ("BFO:0000051", Predicate.RELATED_TO, "has_part"),
+        ("RO:0099999", Predicate.RELATED_TO, "RO:0099999"),
+        ("http://purl.obolibrary.org/obo/doid#results_in", Predicate.RELATED_TO, "results_in"),
+    ],
+)
+def test_a_relation_is_the_same_by_name_id_and_iri(
+    tmp_path: Path, written: str, predicate: Predicate, note: str
+) -> None:
+    facts = [r for r in read(tmp_path, f"[Term]\nid: X:1\nrelationship: {written} X:2\n") if isinstance(r, Fact)]
+    assert [(f.statement.predicate, f.statement.object, f.evidence.note) for f in facts] == [(predicate, "X:2", note)]
+
+
+def test_logical_definitions_state_what_is_not_asserted_beside_them(tmp_path: Path) -> None:
+    text = (
+        '[Term]\nid: X:1\nname: n\nis_a: X:2 ! parent\nintersection_of: X:2 ! parent\nintersection_of: X:3 {a="b"}\n'
+        "intersection_of: RO:0004026 UBERON:1 ! heart\nintersection_of: part_of X:9\nrelationship: part_of X:9\n"
+    )
+    found = {
+        (f.statement.predicate, f.statement.object): f.evidence.note
+        for f in read(tmp_path, text)
+        if isinstance(f, Fact)
+    }
+    assert found == {
+        (Predicate.SUBCLASS_OF, "X:2"): "",
+        (Predicate.SUBCLASS_OF, "X:3"): "logical definition",
+        (Predicate.LOCATED_IN, "UBERON:1"): "logical definition",
+        (Predicate.PART_OF, "X:9"): "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "predicate", "target"),
+    [
+        ('xref: DOID:4 {source="MONDO:equivalentTo"} ! disease', "skos:exactMatch", "DOID:4"),
+        ('xref: DOID:4 "d" {source="DOID:1", source="MONDO:equivalentTo"}', "skos:exactMatch", "DOID:4"),
+        ('xref: DOID:4 {source="MONDO:relatedTo"}', "oboInOwl:hasDbXref", "DOID:4"),
+        ('xref: DOID:4 "says {source=\\"MONDO:equivalentTo\\"}"', "oboInOwl:hasDbXref", "DOID:4"),
+        ("xref: DOID\\:4", "oboInOwl:hasDbXref", "DOID:4"),
+        ("equivalent_to: DOID:4 ! disease", "skos:exactMatch", "DOID:4"),
+        ("property_value: skos:exactMatch DOID:4", "skos:exactMatch", "DOID:4"),
+        ('property_value: skos:closeMatch "DOID:4" xsd:string', "skos:closeMatch", "DOID:4"),
+        ("property_value: exactMatch http://purl.obolibrary.org/obo/DOID_4", "skos:exactMatch", "DOID:4"),
+        (
+            "property_value: http://www.w3.org/2004/02/skos/core#broadMatch http://purl.obolibrary.org/obo/DOID_4",
+            "skos:broadMatch",
+            "DOID:4",
+        ),
+        ("replaced_by: DOID:4", "IAO:0100001", "DOID:4"),
+        ("consider: DOID:4", "oboInOwl:consider", "DOID:4"),
+    ],
+)
+def test_every_way_of_writing_a_mapping(tmp_path: Path, line: str, predicate: str, target: str) -> None:
+    records = read(tmp_path, f"[Term]\nid: X:1\nname: n\n{line}\n")
+    assert [r for r in records if isinstance(r, Mapping)] == [Mapping("X:1", predicate, target)]
+    assert not rejects(records)
+
+
+def test_other_stanzas_are_no_concepts_and_cycles_stay(tmp_path: Path) -> None:
+    text = (
+        "[Typedef]\nid: part_of\nname: part of\n\n[Instance]\nid: X:9\nname: i\ninstance_of: X:1\n\n"
+        "[Term]\nid: X:1\nis_a: X:2\n\n[Term]\nid: X:2\nis_a: X:1\nis_a: X:404\n"
+    )
+    records = read(tmp_path, text)
+    assert list(concepts(records)) == ["X:1", "X:2"]
+    parents = [(f.statement.subject, f.statement.object) for f in records if isinstance(f, Fact)]
+    assert parents == [("X:1", "X:2"), ("X:2", "X:1"), ("X:2", "X:404")]
+
+
+@pytest.mark.parametrize("filling", [" ", "{", "{a=", "{a=}", "} !", "\\", '\\"', "\t{"])
+def test_long_lines_of_one_thing_are_read(tmp_path: Path, filling: str) -> None:
+    """A name or definition of a megabyte takes no more than one walk along it."""
+    long = filling * ((1 << 20) // len(filling))
+    text = f'[Term]\nid: X:1\nname: a{long}b}}\ndef: "a{long}\nsynonym: "a{long}" EXACT []\n'
+    text += f"xref: Y:1 {long}b}}\nis_a: X:2\n"
+    records = read(tmp_path, text)
+    assert list(concepts(records)) == ["X:1"]
+    assert [f.statement.object for f in records if isinstance(f, Fact)] == ["X:2"]
 
 
 @pytest.mark.parametrize(
@@ -223,3 +312,62 @@ def test_any_bytes_inside_an_ontology_lose_no_other_term(tmp_path_factory: pytes
     path.write_bytes(OBO.encode() + b"\n[Junk]\n" + junk + b"\n\n[Term]\nid: HP:7777777\nname: last\n")
     found = concepts(list(read_obo(path, "x")))
     assert {"HP:0001945", "HP:0012531", "HP:7777777"} <= found.keys()
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 40), st.binary(max_size=12) | st.sampled_from([b"\\", b"{", b'"', b"\n["]))
+def test_a_mutated_file_gives_records_or_an_input_error(
+    tmp_path_factory: pytest.TempPathFactory, at: int, cut: int, put: bytes
+) -> None:
+    content = OBO.encode()
+    at %= len(content)
+    path = tmp_path_factory.getbasetemp() / "mutated.obo"
+    path.write_bytes(content[:at] + put + content[at + cut :])
+    assert concepts(list(read_obo(path, "x")))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=300))
+def test_any_bytes_alone_are_no_ontology(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.obo"
+    path.write_bytes(content)
+    with pytest.raises(InputError):
+        list(read_obo(path, "x"))
+
+
+def test_a_file_of_another_kind_is_given_up_early_and_many_bad_lines_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "x.obo"
+    path.write_text("one, two\n" * 300_000, encoding="utf-8")
+    with pytest.raises(InputError, match="is this an OBO file"):
+        list(read_obo(path, "x"))
+    path.write_text("format-version: 1.2\n[Term]\nid: HP:1\nname: a\n" + "no tag\n" * 3000, encoding="utf-8")
+    found = rejects(list(read_obo(path, "x")))
+    assert len(found) == 1001
+    assert found[-1] == Reject("line 2", "2,000 more lines below it that cannot be read")
+
+
+def test_lines_that_would_take_quadratic_time_or_all_memory(tmp_path: Path) -> None:
+    path = tmp_path / "x.obo"
+    long = 1 << 21
+    path.write_text(
+        "format-version: 1.2\n[Term]\nid: HP:1\n"
+        f"name: a{' ' * long}}}\n"
+        f'xref: HP:2 {{a="b", {"a" * long}}}\n'
+        f"name: {'{' * long}}}\n"
+        f"comment: {('x' * 100 + chr(92) + chr(10)) * 100_000}\n",
+        encoding="utf-8",
+    )
+    records = list(read_obo(path, "x"))
+    assert [r.id for r in records if isinstance(r, Concept)] == ["HP:1"]
+
+
+def test_ids_that_are_none_are_rejected_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x.obo"
+    path.write_text(
+        "format-version: 1.2\n[Term]\nid: nothing\n[Term]\nid: HP:1\nname: a\nis_a: b\nrelationship: part_of http://x\n"
+        "alt_id: c\nreplaced_by: HP:2\u200b\nis_a: HP:3\n",
+        encoding="utf-8",
+    )
+    records = list(read_obo(path, "x"))
+    assert [r.record for r in rejects(records)] == ["line 3", "line 2", "line 7", "line 8", "line 9", "line 10"]
+    assert [f.statement.object for f in records if isinstance(f, Fact)] == ["HP:3"]

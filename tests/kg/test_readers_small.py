@@ -32,6 +32,7 @@ from kg.vocabulary import Category
         ("SNOMEDCT_US_2016_03_01:33176006", "SNOMEDCT_US:33176006"),
         ("http://snomed.info/id/33176006", "SNOMEDCT_US:33176006"),
         ("ICD9CM_2005:584", "ICD9CM:584"),
+        ("ICD-9-CM:5849", "ICD9CM:584.9"),
         ("SCTID:33176006", "SNOMEDCT_US:33176006"),
         ("ICD-10-CM:n179", "ICD10CM:N17.9"),
         ("ICD10CM:N17.9", "ICD10CM:N17.9"),

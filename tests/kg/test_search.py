@@ -4,12 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ehr.errors import InputError
 from kg.bundle import Bundle
 from kg.search import edit_distance, search_concepts, words_of
-from kg.show import show
-from kg.stats import stats
-from kg.vocabulary import Predicate
 from tests.kg.tiny_sources import build_tiny
 
 
@@ -85,42 +81,3 @@ def test_edit_distance_is_a_distance(a: str, b: str, c: str) -> None:
 
 def test_swapped_letters_are_one_edit() -> None:
     assert edit_distance("fever", "fevre", 2) == 1
-
-
-def test_show_gives_both_directions_with_evidence(bundle: Bundle) -> None:
-    view = show(bundle, "ccs:2")
-    assert (view.concept.id, view.asked) == ("CCS:2", "ccs:2")
-    branches = {(b.predicate, b.outgoing): b for b in view.branches}
-    fever = branches[Predicate.HAS_PHENOTYPE, True].neighbours[0]
-    assert (fever.id, fever.name, fever.weight, fever.checked) == ("HP:0001945", "Fever", 0.8, True)
-    assert fever.publications == ("https://example.org/sepsis",)
-    other = branches[Predicate.DIFFERENTIAL_WITH, False].neighbours[0]
-    assert (other.id, other.checked) == ("CCS:122", False)
-    rows = view.rows()
-    assert rows[0]["id"] == "CCS:2"
-    assert {row["level"] for row in rows} == {0, 1, 2}
-
-
-def test_show_follows_former_ids_and_limits(bundle: Bundle) -> None:
-    assert show(bundle, "HP:0009999").concept.id == "HP:0001945"
-    view = show(bundle, "HP:0000118", limit=1)
-    branch = view.branches[-1]
-    assert (len(branch.neighbours), branch.total) == (1, 2)
-    assert any(row["name"] == "… 1 more" for row in view.rows())
-
-
-def test_show_of_nothing_says_what_is_near(bundle: Bundle) -> None:
-    with pytest.raises(InputError, match=r"no concept 'fevre' .* did you mean HP:0001945 \(Fever\)"):
-        show(bundle, "fevre")
-    with pytest.raises(InputError, match="find ids with"):
-        show(bundle, "QQ:999999999")
-
-
-def test_stats_count_and_say_how_much_was_checked(bundle: Bundle) -> None:
-    counted = stats(bundle)
-    assert counted.concepts["hpo", "PhenotypicFeature"] == 4
-    assert counted.statements["hpoa", "HAS_PHENOTYPE"] == 3
-    assert [(c.source, c.checked, c.total) for c in counted.checked] == [("bridge", 1, 4), ("all", 1, 4)]
-    assert counted.checked[-1].share == 0.25
-    shares = [row for row in counted.rows() if row["what"] == "citations opened"]
-    assert [row["share"] for row in shares] == [0.25, 0.25]

@@ -1,0 +1,76 @@
+"""Tables on standard output, and options of the form ``name=value``: what every command prints and reads alike."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+from rich.console import Console
+from rich.table import Table
+
+from ehr.errors import InputError
+
+
+class Format(StrEnum):
+    """How a table is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def emit(rows: Sequence[Mapping[str, object]], how: Format, *, title: str | None = None) -> None:
+    """Print rows as a table, as a JSON array of objects, or as CSV, on standard output."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    if how is Format.JSON:
+        sys.stdout.write(json.dumps(list(rows), indent=2, ensure_ascii=False, default=str) + "\n")
+    elif how is Format.CSV:
+        writer = csv.DictWriter(sys.stdout, fieldnames=columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: cell(row.get(name)) for name in columns} for row in rows)
+    else:
+        Console(highlight=False, markup=False).print(as_table(rows, title) if columns else "no rows")
+
+
+def as_table(rows: Sequence[Mapping[str, object]], title: str | None = None) -> Table:
+    """Give rows as a table to print."""
+    table = Table(title=title, title_justify="left")
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    for name in columns:
+        numeric = all(isinstance(row.get(name), int | float | None) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(cell(row.get(name)) for name in columns))
+    return table
+
+
+def cell(value: object) -> str:
+    """Give a value as it stands in a table or CSV."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple | dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
+
+
+def pairs(values: list[str] | None) -> dict[str, object]:
+    """Read ``name=value`` options; a value is JSON where it parses as JSON, else text.
+
+    Raises:
+        InputError: for a text without a name or an equals sign.
+    """
+    result: dict[str, object] = {}
+    for item in values or []:
+        name, sign, text = item.partition("=")
+        if not sign or not name:
+            raise InputError(f"expected NAME=VALUE, found {item!r}", where="-p")
+        try:
+            result[name] = json.loads(text)
+        except json.JSONDecodeError:
+            result[name] = text
+    return result
