@@ -51,7 +51,7 @@ def with_settings(server: Server, *more: str) -> Iterator[None]:
     assert server.settings is not None
     assert server.home is not None
     neo4j_server.stop(server.home)
-    neo4j_server.start(replace(server.settings, more=more), show_password=pytest.fail)
+    neo4j_server.start(replace(server.settings, more=(*server.settings.more, *more)), show_password=pytest.fail)
     try:
         yield
     finally:
