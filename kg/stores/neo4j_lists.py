@@ -22,14 +22,14 @@ _TYPES = frozenset(one.relationship for one in Predicate)
 
 
 def putting(kind: str, names: Sequence[str]) -> str:
-    """Give Cypher that puts lists where they are missing, some thousands in a transaction."""
+    """Give Cypher that puts lists where they are missing, some thousands in a transaction, one a core at a time."""
     pattern = f"()-[n:{kind}]->()" if kind in _TYPES else f"(n:{kind})"
     missing = " OR ".join(f"n.{name} IS NULL" for name in names)
     if len(names) == 1:
         puts = f"n.{names[0]} = []"
     else:
         puts = "n += {" + ", ".join(f"{name}: coalesce(n.{name}, [])" for name in names) + "}"
-    return f"MATCH {pattern} WHERE {missing} CALL (n) {{ SET {puts} }} IN TRANSACTIONS OF {_AT_ONCE} ROWS"
+    return f"MATCH {pattern} WHERE {missing} CALL (n) {{ SET {puts} }} IN CONCURRENT TRANSACTIONS OF {_AT_ONCE} ROWS"
 
 
 def complete_import(session: neo4j.Session) -> None:
