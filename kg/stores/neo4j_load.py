@@ -21,7 +21,7 @@ from ehr.errors import StoreError
 from ehr.progress import Advance, bar, say
 from kg.search import WordCounts
 from kg.stores.base import BundleFiles
-from kg.stores.manifest import manifest_of, manifest_text
+from kg.stores.manifest import READY, manifest_of, manifest_text
 from kg.stores.neo4j_difference import CONTENT, Difference, Noted, Part, compare, with_fingerprints
 from kg.stores.neo4j_write import Writer
 from kg.stores.tables import GraphTables
@@ -98,7 +98,7 @@ def _counts(session: neo4j.Session, parts: list[Part]) -> dict[str, int]:
     """Count every label and type in one query; Neo4j keeps these numbers."""
     texts = (
         f"MATCH {'()-[n:' + one.kind + ']->()' if one.relations else one.pattern} "
-        f"RETURN '{one.kind}' AS kind, count(n) AS number"
+        f"WITH count(n) AS number RETURN '{one.kind}' AS kind, number"
         for one in parts
     )
     # Neo4j gives no row at all for a type that the database has never had.
@@ -173,11 +173,12 @@ def _begin(session: neo4j.Session, token: str) -> None:
 def _finish(session: neo4j.Session, token: str, bundle: BundleFiles, tables: GraphTables, url: str) -> None:
     text = (
         "MATCH (b:Bundle {id: 'bundle', loader: $token}) "
-        "SET b.state = 'ready', b.loader = null, b.hash = $hash, b.manifest = $manifest, b._words = $words "
+        "SET b.state = $state, b.loader = null, b.hash = $hash, b.manifest = $manifest, b._words = $words "
         "RETURN count(b)"
     )
     values = {
         "token": token,
+        "state": READY,
         "hash": bundle.hash,
         "manifest": manifest_text(manifest_of(bundle, tables)),
         "words": WordCounts.of(tables.concept_batches()).packed(),

@@ -1,6 +1,7 @@
 """Searching concepts in Neo4j: its full-text index gives candidates, `kg.search` ranks them as it does elsewhere.
 
-The index knows names and synonyms, folded to small letters without accents. Each word is asked for as it is, as the
+The index knows names and synonyms, folded to small letters without accents and without English words such as "of"; a
+search for nothing else finds nothing. Each word is asked for as it is, as the
 beginning of a word, and with the one or two edits that Lucene allows; for longer words the store's list of frequent
 words is asked too, because it forgives three. Words consist of letters and digits in lower case alone, so no sign or
 operator of Lucene's syntax can get into the text.
@@ -15,13 +16,20 @@ from neo4j.exceptions import ClientError
 
 from ehr.errors import InputError
 from kg.search import ConceptIndex, Hit, NamedConcepts, WordCounts, edit_distance, id_of, words_of
+from kg.stores.functions import words as word_list
 from kg.stores.neo4j_schema import EQUIVALENTS_INDEX, WORDS_INDEX
 
 _CANDIDATES = 300
 _MOST_WORDS = 24
 _MOST_STRICT = 5_000
+_LONGEST = 64
 _LONG = 10
 _EDITS = 3
+_NOT_INDEXED = word_list(
+    """a an and are as at be but by for if in into is it no not of on or such that the their then there these they this
+    to was will with"""
+)
+"""Words that the analyzer `standard-folding` leaves out, as ``db.index.fulltext.listAvailableAnalyzers`` lists them."""
 
 _RETURN = """RETURN node.id AS id, node.name AS name, node.category AS category, node.source AS source,
 node.deprecated AS deprecated, node.synonyms AS synonyms, node.equivalents AS equivalents"""
@@ -47,7 +55,7 @@ def search(session: neo4j.Session, words: str, limit: int, url: str) -> list[Hit
         for text, values in _questions(words, whole, _CANDIDATES + limit):
             rows.update((row["id"], row) for row in session.run(text, values))
     except ClientError as error:
-        if "ProcedureCallFailed" not in (error.code or ""):
+        if "no such fulltext" not in (error.message or ""):
             raise
         raise InputError(
             "the database has no index of names", where=url, remedy="load the graph again with `kg build`"
@@ -60,16 +68,17 @@ def _questions(words: str, whole: WordCounts, limit: int) -> list[tuple[str, dic
     if (wanted := id_of(words)) is not None:
         quoted = '"' + wanted.replace("\\", "\\\\").replace('"', '\\"') + '"'
         asked += [(_BY_ID, {"id": wanted}), (_BY_EQUIVALENT, {"id": wanted, "words": quoted})]
-    queries = list(dict.fromkeys(words_of(words)))[:_MOST_WORDS]
-    if queries:
-        asked.append((_STRICT, {"words": strict(queries), "limit": limit}))
+    # Longer words are no words, and more than Lucene's automata take.
+    queries = [word for word in dict.fromkeys(words_of(words)) if len(word) <= _LONGEST][:_MOST_WORDS]
+    if indexed := strict(queries):
+        asked.append((_STRICT, {"words": indexed, "limit": limit}))
         asked.append((_LOOSE, {"words": loose(queries, whole), "limit": limit}))
     return asked
 
 
 def strict(words: list[str]) -> str:
-    """Give Lucene's text for names that hold every word, in singular or plural."""
-    return " ".join(f"+({word} {word}s)" for word in words)
+    """Give Lucene's text for names that hold every word that is indexed, in singular or plural."""
+    return " ".join(f"+({word} {word}s)" for word in words if word not in _NOT_INDEXED)
 
 
 def loose(words: list[str], whole: WordCounts) -> str:

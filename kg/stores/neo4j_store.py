@@ -30,7 +30,7 @@ from kg.stores.base import (
     unknown_concepts,
 )
 from kg.stores.guard import bind, check_query
-from kg.stores.manifest import parse_manifest
+from kg.stores.manifest import READY, parse_manifest
 from kg.stores.neo4j_errors import clear_errors, query_errors
 from kg.stores.neo4j_lists import complete_import
 from kg.stores.neo4j_load import load_tables
@@ -112,7 +112,7 @@ class Neo4jStore:
         """What was loaded; nothing while a load is not finished."""
         with self._clear_errors(), self._session() as session:
             found = session.run("MATCH (b:Bundle {id: 'bundle'}) RETURN b.state, b.hash, b.manifest").single()
-        return parse_manifest(found[1], found[2]) if found and found[0] == "ready" else StoreManifest(hash=None)
+        return parse_manifest(found[1], found[2]) if found and found[0] == READY else StoreManifest(hash=None)
 
     def load(self, bundle: BundleFiles, *, force: bool = False) -> StoreManifest:
         """Apply the difference between the bundle and what the server holds; see `GraphStore.load`.

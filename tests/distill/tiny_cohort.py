@@ -10,12 +10,12 @@ import polars as pl
 from distill.config import RunConfig, StageConfig, preset
 from ehr.cohort import ADMISSIONS_SCHEMA, FOLDS_SCHEMA, NOTES_SCHEMA, SERIES_SCHEMA, Cohort, create_cohort
 from ehr.phenotypes import load_phenotypes
-from kg.bundle import Bundle, build_lock, write_bundle
+from kg.bundle import Bundle
 from kg.link.cohort import SCHEMA as FINDINGS_SCHEMA
 from kg.retrieve.table import to_frame
-from kg.schema import TABLES
 from kg.types import Edge, EvidencePath, PatientSubgraph, Seed, statement_id
 from kg.vocabulary import Category, Predicate
+from tests.kg.tables import write_tables
 
 LABELS = load_phenotypes()
 LACTATE, HEART_RATE = "LOINC:32693-4", "LOINC:8867-4"
@@ -33,31 +33,15 @@ def finding_name(label: int, number: int) -> str:
 
 def tiny_bundle(path: Path) -> Bundle:
     concepts = [(label.id, Category.DISEASE.value, label.name) for label in LABELS]
-    statements = []
+    statements: list[dict[str, object]] = []
     for k, label in enumerate(LABELS):
         for number in range(3):
             concepts.append((finding_id(k, number), Category.PHENOTYPE.value, finding_name(k, number)))
             key = statement_id(label.id, Predicate.HAS_PHENOTYPE, finding_id(k, number), False)
             row = {"id": key, "subject": label.id, "predicate": Predicate.HAS_PHENOTYPE.value, "weight": 0.8}
             statements.append({**row, "object": finding_id(k, number), "negated": False, "sources": ["tiny"]})
-    frames = {name: pl.DataFrame(schema=schema) for name, schema in TABLES.items()}
-    rows = [
-        {
-            "id": i,
-            "category": c,
-            "name": n,
-            "definition": "",
-            "source": "tiny",
-            "deprecated": False,
-            "replaced_by": None,
-            "xrefs": [],
-        }
-        for i, c, n in sorted(concepts)
-    ]
-    frames["concepts"] = pl.DataFrame(rows, schema=TABLES["concepts"])
-    frames["statements"] = pl.DataFrame(statements, schema=TABLES["statements"]).sort("id")
-    with build_lock(path):
-        write_bundle(path, frames, {"sources": []})
+    described: list[dict[str, object]] = [{"id": i, "category": c, "name": n, "source": "tiny"} for i, c, n in concepts]
+    write_tables(path, {"concepts": described, "statements": statements}, hash_="tiny")
     return Bundle.open(path)
 
 

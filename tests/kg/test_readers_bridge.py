@@ -72,3 +72,25 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
         read(tmp_path, BRIDGE[:-20])
     with pytest.raises(InputError, match="no crg:Assertion"):
         read(tmp_path, BRIDGE.split("crg:s1")[0])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"@context": "http://127.0.0.1:1/x", "@id": "x"}',
+        '{"@context": [{"a": "urn:b"}, "file:///dev/zero"], "@id": "x"}',
+        '{"@graph": [{"@context": {"@import": "http://127.0.0.1:1/x"}, "@id": "x"}]}',
+    ],
+)
+def test_nothing_is_fetched(tmp_path: Path, content: str) -> None:
+    with pytest.raises(InputError, match="its @context stands elsewhere, and nothing is fetched"):
+        read(tmp_path, content, "bridge.jsonld")
+
+
+def test_what_no_record_may_hold_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="half of a pair of characters"):
+        read(tmp_path, BRIDGE.replace('"often"', '"\\ud800"'))
+    with pytest.raises(InputError, match="larger than 16 MiB"):
+        read(tmp_path, BRIDGE + "#" * (16 << 20))
+    records = read(tmp_path, BRIDGE.replace("crg:subject CCS:2 ;", "crg:subject <urn:other:2> ;", 1))
+    assert [r.reason for r in records if isinstance(r, Reject)] == ["subject 'urn:other:2' gives no CURIE"]

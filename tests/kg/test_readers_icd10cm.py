@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,37 @@ def test_an_odd_code_is_rejected_alone(tmp_path: Path) -> None:
 def test_broken_files(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=rf"icd\.xml: {message}"):
         read(tmp_path, text)
+
+
+def test_xml_that_is_meant_to_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.xml"
+    head = "<ICD10CM.tabular><chapter><name>14</name><desc>D (N00-N99)</desc><section id='N17-N19'><desc>x</desc>"
+    for content, said in (
+        ('<!DOCTYPE a [<!ENTITY a "x"><!ENTITY b "&a;&a;">]><a>&b;</a>', "declares the entity 'a'"),
+        ('<!DOCTYPE a [<!ENTITY a SYSTEM "file:///etc/passwd">]><a>&a;</a>', "declares the entity 'a'"),
+        (head + "<a>" * 1000, "nested more than 100 deep"),
+        (head + f"<a b='{'x' * (6 << 20)}'/>", "a tag or comment longer than 4 MiB"),
+        (head + "<a/>" * 400_000, "an element of more than 64 MiB"),
+        (head + "<a>" + "x" * (65 << 20), "an element of more than 64 MiB"),
+        ("<?xml version='1.0' encoding='nothing'?><a/>", "unknown encoding"),
+        ("<?xml version='1.0' encoding='shift_jis'?><a/>", "multi-byte encodings are not supported"),
+    ):
+        path.write_text(content, encoding="utf-8")
+        with pytest.raises(InputError, match=re.escape(said)):
+            list(read_icd10cm(path, "x"))
+
+
+def test_codes_nested_without_end_and_sections_that_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "x.xml"
+    diag = "<diag><name>N17</name><desc>d</desc>"
+    path.write_text(
+        "<t><chapter><name>14</name><desc>D (N00-N99)</desc><section id='a b-c'><desc>x</desc>"
+        f"{diag * 30}{'</diag>' * 30}</section></chapter></t>",
+        encoding="utf-8",
+    )
+    records = list(read_icd10cm(path, "x"))
+    assert [r.reason for r in records if isinstance(r, Reject)] == [
+        "section of N00-N99: id 'A B-C' is no range of codes",
+        "diag N17: more than 20 levels of codes",
+    ]
+    assert len([r for r in records if isinstance(r, Fact)]) == 20

@@ -90,7 +90,7 @@ def test_a_table_that_needs_more_is_one_clear_line(tmp_path: Path, text: str, op
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp", "Zs")), min_size=1, max_size=9)
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(st.lists(WORDS, min_size=1, max_size=3).map(" ".join), min_size=1, max_size=5))
 def test_every_name_comes_back(tmp_path: Path, texts: list[str]) -> None:
     rows = "".join(f'HP:{n},"{text.replace(chr(34), chr(34) * 2)}"\n' for n, text in enumerate(texts))

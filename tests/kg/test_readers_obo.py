@@ -333,3 +333,41 @@ def test_any_bytes_alone_are_no_ontology(tmp_path_factory: pytest.TempPathFactor
     path.write_bytes(content)
     with pytest.raises(InputError):
         list(read_obo(path, "x"))
+
+
+def test_a_file_of_another_kind_is_given_up_early_and_many_bad_lines_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "x.obo"
+    path.write_text("one, two\n" * 300_000, encoding="utf-8")
+    with pytest.raises(InputError, match="is this an OBO file"):
+        list(read_obo(path, "x"))
+    path.write_text("format-version: 1.2\n[Term]\nid: HP:1\nname: a\n" + "no tag\n" * 3000, encoding="utf-8")
+    found = rejects(list(read_obo(path, "x")))
+    assert len(found) == 1001
+    assert found[-1] == Reject("line 2", "2,000 more lines below it that cannot be read")
+
+
+def test_lines_that_would_take_quadratic_time_or_all_memory(tmp_path: Path) -> None:
+    path = tmp_path / "x.obo"
+    long = 1 << 21
+    path.write_text(
+        "format-version: 1.2\n[Term]\nid: HP:1\n"
+        f"name: a{' ' * long}}}\n"
+        f'xref: HP:2 {{a="b", {"a" * long}}}\n'
+        f"name: {'{' * long}}}\n"
+        f"comment: {('x' * 100 + chr(92) + chr(10)) * 100_000}\n",
+        encoding="utf-8",
+    )
+    records = list(read_obo(path, "x"))
+    assert [r.id for r in records if isinstance(r, Concept)] == ["HP:1"]
+
+
+def test_ids_that_are_none_are_rejected_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x.obo"
+    path.write_text(
+        "format-version: 1.2\n[Term]\nid: nothing\n[Term]\nid: HP:1\nname: a\nis_a: b\nrelationship: part_of http://x\n"
+        "alt_id: c\nreplaced_by: HP:2\u200b\nis_a: HP:3\n",
+        encoding="utf-8",
+    )
+    records = list(read_obo(path, "x"))
+    assert [r.record for r in rejects(records)] == ["line 3", "line 2", "line 7", "line 8", "line 9", "line 10"]
+    assert [f.statement.object for f in records if isinstance(f, Fact)] == ["HP:3"]

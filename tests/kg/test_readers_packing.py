@@ -136,3 +136,17 @@ def test_what_may_not_be_read_is_said(tmp_path: Path) -> None:
             entries(path)
     with pytest.raises(InputError, match="no permission"):
         lines(tmp_path / "a.obo")
+
+
+@pytest.mark.parametrize("damage", ["offset", "name"])
+def test_what_zipfile_stumbles_over_is_a_damaged_archive(tmp_path: Path, damage: str) -> None:
+    """A place before the beginning of the file, and a member without a name."""
+    data = bytearray(write(tmp_path / "d.zip", {"a.obo": b"text" * 50}).read_bytes())
+    start, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
+    if damage == "offset":
+        data[end + 16 : end + 20] = struct.pack("<L", start + 100)
+    else:
+        data[start + 46 : start + 47] = b"\0"
+    (tmp_path / "d.zip").write_bytes(data)
+    with pytest.raises(InputError, match="damaged zip archive"):
+        lines(tmp_path / "d.zip")

@@ -260,3 +260,12 @@ def test_any_bytes_end_in_rows_or_one_clear_error(
         read(write(folder, {**files, name: content}))
     except InputError as error:
         assert "\n" not in str(error)
+
+
+def test_numbers_of_thousands_of_digits_are_none(tmp_path: Path) -> None:
+    long = "9" * 5000
+    ranks = rrf("MRRANK.RRF", RANK=long, SAB="MSH", TTY="MH") + rrf("MRRANK.RRF", RANK="0002", SAB="MSH", TTY="ET")
+    folder = write(
+        tmp_path / "META", FILES | {"MRRANK.RRF": ranks, "MRSAB.RRF": rrf("MRSAB.RRF", RSAB="MSH", SRL=long)}
+    )
+    assert read(folder).concept(f"UMLS:{FEVER}")

@@ -50,7 +50,7 @@ def test_a_source_is_told_in_full() -> None:
 
 
 def test_an_unknown_source_says_what_is_near() -> None:
-    with pytest.raises(InputError, match=r"did you mean hpoa\?"):
+    with pytest.raises(InputError, match=r"did you mean hpo"):
         describe_source("hpoo")
     with pytest.raises(InputError, match="expected one of hpo, "):
         describe_source("zzzzzz")

@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import ladybug
 import polars as pl
 import pytest
 
 from ehr.errors import InputError
 from kg.stores import DiagnosisRecord, GraphStore, Support, open_store, pseudonym
+from kg.stores.ladybug_store import CORE
 from kg.stores.tables import GraphTables
 from kg.vocabulary import Predicate
 from tests.kg.store_bundle import CONCEPTS, STATEMENTS, SYNONYMS, SmallBundle, write_bundle
@@ -59,7 +61,7 @@ def test_load_gives_every_row(url: str, bundle: SmallBundle) -> None:
         assert isinstance(node, dict)
         assert node["_label"] == "Concept"
         assert node["synonyms"] == sorted(row[1] for row in SYNONYMS if row[0] == "HP:0002094")
-        for predicate in Predicate:
+        for predicate in CORE:
             rows = store.query(
                 f"MATCH (a:Concept)-[r:{predicate.relationship}]->(b:Concept) "
                 "RETURN a.id, r.predicate, b.id, r.weight, r.negated"
@@ -325,3 +327,22 @@ def test_tables_are_the_same_in_any_order_of_rows(tmp_path: Path) -> None:
     small, large = ([*first.relation_batches(Predicate.HAS_PHENOTYPE, size)] for size in (2, 1000))
     assert len(small) > len(large) == 1 and pl.concat(small).equals(large[0])
     assert pl.concat(first.evidence_batches(2)).height == first.evidence
+
+
+def test_a_store_of_another_layout_is_loaded_again(tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path)
+    path = tmp_path / "graph.lbug"
+    with open_store(f"ladybug:{path}", read_only=False) as store:
+        store.load(bundle)
+    database = ladybug.Database(path, max_db_size=1 << 38)
+    connection = ladybug.Connection(database)
+    connection.execute("MATCH (b:Bundle) SET b.state = 'ready'")
+    connection.close()
+    database.close()
+    with pytest.raises(InputError, match="was loaded by another version of this project; build it again"):
+        open_store(f"ladybug:{path}")
+    with open_store(f"ladybug:{path}", read_only=False) as store:
+        assert store.manifest.hash is None
+        assert store.load(bundle).hash == bundle.hash
+    with open_store(f"ladybug:{path}") as store:
+        assert store.manifest.hash == bundle.hash
