@@ -11,6 +11,7 @@ import pytest
 from ehr.errors import InputError
 from kg.bundle import Bundle
 from kg.export.neo4j_admin import DELIMITERS, write_neo4j_admin
+from kg.stores.manifest import READY
 from kg.stores.neo4j_lists import putting
 from kg.stores.neo4j_schema import INDEXES
 from kg.stores.tables import CONCEPT_COLUMNS, EVIDENCE_COLUMNS, GraphTables
@@ -118,7 +119,7 @@ def test_the_completion_can_be_taken_apart(bundle: Bundle, tmp_path: Path) -> No
     write_neo4j_admin(bundle, tmp_path)
     statements = (tmp_path / "constraints.cypher").read_text(encoding="utf-8").split(";\n")
     assert statements[-1] == ""
-    assert statements[-2] == "MATCH (b:Bundle {id: 'bundle'}) SET b.state = 'ready'"
+    assert statements[-2] == f"MATCH (b:Bundle {{id: 'bundle'}}) SET b.state = '{READY}'"
     assert [one for one in statements if one.startswith("CREATE ")] == [one.statement for one in INDEXES]
     assert any("SET n.publications = ['']" in one for one in statements)
     (bundle_row,) = read(tmp_path, "nodes-Bundle")
