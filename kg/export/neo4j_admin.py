@@ -237,8 +237,8 @@ def _completion(written: _Written) -> Iterator[str]:
                 f"SET n.{name} = [''], n.{CONTENT} = row[1]"
             )
     for kind, lists in written.lost.items():
-        if lists:
-            yield putting(kind.name, sorted(lists))
+        for name in sorted(lists):
+            yield putting(kind.name, name)
     yield DONE
     yield from SCHEMA_STATEMENTS
     yield FINISH

@@ -125,6 +125,5 @@ def test_the_completion_can_be_taken_apart(bundle: Bundle, tmp_path: Path) -> No
     (bundle_row,) = read(tmp_path, "nodes-Bundle")
     lists = bundle_row["_lists:string[]"].split(delimiter(tmp_path))
     assert {"Concept.equivalents", "Concept.synonyms", "Evidence.publications", "TREATS.publications"} <= set(lists)
-    for kind in {one.partition(".")[0] for one in lists}:
-        names = [one.partition(".")[2] for one in lists if one.startswith(f"{kind}.")]
-        assert putting(kind, names) in statements
+    for kind, _, name in (one.partition(".") for one in lists):
+        assert putting(kind, name) in statements
