@@ -33,6 +33,7 @@ from kg.stores.base import (
 from kg.stores.guard import bind, check_query
 from kg.stores.manifest import READY, parse_manifest
 from kg.stores.neo4j_errors import clear_errors, query_errors
+from kg.stores.neo4j_lists import complete_import
 from kg.stores.neo4j_load import load_tables
 from kg.stores.neo4j_schema import LABELS, prepare, refuse_foreign
 from kg.stores.neo4j_search import search
@@ -126,6 +127,7 @@ class Neo4jStore:
         tables = GraphTables(bundle)
         with self._clear_errors(loading=True), self._session(write=True) as session:
             refuse_foreign(session, self._url)
+            complete_import(session)
             prepare(session, self._url)
             load_tables(session, bundle, tables, self._url)
         return self.manifest
