@@ -113,6 +113,7 @@ def insert_events(workspace: Workspace, select: str, tables: Sequence[Table]) ->
             ``remark``, ``unit``, ``low``, ``high``, ``source`` and ``specimen``, already joined with ``item``.
         tables: the files that the query reads.
 
+    Joins are made in the order in which the query has them: the hospital's table first, small tables after it.
     A query whose rows are there already, from a run that was stopped, is not run again.
     """
     step = f"event {fingerprint(select)}"
@@ -122,7 +123,7 @@ def insert_events(workspace: Workspace, select: str, tables: Sequence[Table]) ->
     limit = f"coalesce(try_cast(regexp_extract(text, {_CENSORED}) AS DOUBLE), " + (
         f"try_cast(regexp_extract(remark, {_CENSORED}) AS DOUBLE))"
     )
-    with workspace.transaction():
+    with workspace.joins_as_written(), workspace.transaction():
         workspace.run(
             f"""
             INSERT INTO event

@@ -5,7 +5,7 @@ sorted admission ids:
 
 - ``stay``: `STAY_COLUMNS`
 - ``diagnosis``: ``idx``, ``code``, ``version`` (ICD-CM, 9 or 10), ``sequence`` (null where there is none)
-- ``event``: through `ehr.events.insert_events`
+- ``event``: through `ehr.events.insert_events`, with the hospital's own table first in every join
 - ``medication``: ``idx``, ``name``, ``hours``, ``before_admission``, ``source_row``
 - ``horizon`` is there to read from `load_events` on: ``idx``, ``hours``: nothing that was known only later is kept
 - ``fact``: ``idx``, ``kind`` (`ehr.summary.KINDS`), ``hours``, ``text``; never anything that was coded at discharge

@@ -170,6 +170,18 @@ class Workspace:
         self.connection.execute("INSERT INTO done VALUES (?)", [step])
 
     @contextmanager
+    def joins_as_written(self) -> Iterator[None]:
+        """Join in the order of the query, each time with the table to the right held in memory.
+
+        DuckDB does not know how many rows a CSV file has, and may otherwise hold the file's side.
+        """
+        self.connection.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
+        try:
+            yield
+        finally:
+            self.connection.execute("SET disabled_optimizers = ''")
+
+    @contextmanager
     def transaction(self) -> Iterator[None]:
         """Keep everything that the block writes, or nothing."""
         self.connection.execute("BEGIN")

@@ -190,12 +190,13 @@ class MimicIV:
         )
         counts |= self._odd_admissions(workspace, rows, people)
         codes = self._found["diagnoses_icd"]
-        workspace.run(
-            "INSERT INTO diagnosis SELECT s.idx, d.icd_code, d.icd_version, try_cast(d.seq_num AS INTEGER) "  # noqa: S608
-            f"FROM {codes.sql(('hadm_id', 'icd_code', 'icd_version'), ('seq_num',))} d "
-            "JOIN stay s ON s.admission_id = d.hadm_id",
-            tables=(codes,),
-        )
+        with workspace.joins_as_written():
+            workspace.run(
+                "INSERT INTO diagnosis SELECT s.idx, d.icd_code, d.icd_version, try_cast(d.seq_num AS INTEGER) "  # noqa: S608
+                f"FROM {codes.sql(('hadm_id', 'icd_code', 'icd_version'), ('seq_num',))} d "
+                "JOIN stay s ON s.admission_id = d.hadm_id",
+                tables=(codes,),
+            )
 
     def _odd_admissions(self, workspace: Workspace, rows: str, people: str) -> dict[str, JsonValue]:
         """Count what is odd about patients and admissions; none of it costs an admission but a lost or double id."""
@@ -311,17 +312,18 @@ class MimicIV:
         )["drug"].to_list()
         workspace.run("CREATE TABLE drug_name (drug VARCHAR, name VARCHAR)")
         workspace.insert("drug_name", pl.DataFrame({"drug": names, "name": [prescribed_name(n) for n in names]}))
-        workspace.run(
-            f"""
-            INSERT INTO medication
-            SELECT s.idx, n.name, {_hours("p.starttime")} AS hours, false,
-                   'prescriptions:' || coalesce(min(p.pharmacy_id), '')
-            FROM {select} p JOIN stay s ON s.admission_id = p.hadm_id JOIN drug_name n USING (drug)
-            WHERE coalesce(upper(p.drug_type), 'MAIN') <> 'BASE' AND n.name <> ''
-            GROUP BY ALL
-            """,  # noqa: S608
-            tables=(table,),
-        )
+        with workspace.joins_as_written():
+            workspace.run(
+                f"""
+                INSERT INTO medication
+                SELECT s.idx, n.name, {_hours("p.starttime")} AS hours, false,
+                       'prescriptions:' || coalesce(min(p.pharmacy_id), '')
+                FROM {select} p JOIN stay s ON s.admission_id = p.hadm_id JOIN drug_name n USING (drug)
+                WHERE coalesce(upper(p.drug_type), 'MAIN') <> 'BASE' AND n.name <> ''
+                GROUP BY ALL
+                """,  # noqa: S608
+                tables=(table,),
+            )
 
     def load_facts(self, workspace: Workspace) -> None:
         """Fill ``fact`` from services, ICU stays, early drugs, charted procedures and cultures."""
@@ -371,16 +373,17 @@ class MimicIV:
         if len(tables) < len(names):
             return
         queries = {name: self._found[name].sql(*_FACT_COLUMNS[name]) for name in names}
-        workspace.run(
-            f"""
-            INSERT INTO fact
-            SELECT s.idx, '{kind}', min({_hours("e." + time)}) AS hours, e.text
-            FROM ({select.format(**queries)}) e JOIN stay s ON s.admission_id = e.hadm_id
-            WHERE e.text IS NOT NULL AND {_hours("e." + time)} <= {SUMMARY_HOURS} {extra}
-            GROUP BY s.idx, e.text
-            """,  # noqa: S608
-            tables=tables,
-        )
+        with workspace.joins_as_written():
+            workspace.run(
+                f"""
+                INSERT INTO fact
+                SELECT s.idx, '{kind}', min({_hours("e." + time)}) AS hours, e.text
+                FROM ({select.format(**queries)}) e JOIN stay s ON s.admission_id = e.hadm_id
+                WHERE e.text IS NOT NULL AND {_hours("e." + time)} <= {SUMMARY_HOURS} {extra}
+                GROUP BY s.idx, e.text
+                """,  # noqa: S608
+                tables=tables,
+            )
 
     def notes(self, workspace: Workspace) -> Iterator[tuple[int, str, str]]:
         """Give the last discharge summary of each admission, sorted by admission; addenda are passed over."""
