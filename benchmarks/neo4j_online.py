@@ -404,7 +404,8 @@ def main() -> None:
                 results[loader.name].append(run)
                 print(
                     f"round {number + 1}  {loader.name:22} {run.ended:18} wall {run.wall:6.1f} s, after imports "
-                    f"{run.loading:6.1f} s, CPU client {run.client:6.1f} s, server {run.server:6.1f} s",
+                    f"{run.loading:6.1f} s, CPU client {run.client:6.1f} s, server {run.server:6.1f} s, "
+                    f"load average {os.getloadavg()[1]:.1f}",
                     flush=True,
                 )
                 if loader is LOADERS[0]:
