@@ -317,7 +317,7 @@ def ehr_simulate(
 def ehr_ingest(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Hospital tables.")],
     out: Annotated[Path, typer.Option("--out", help="Cohort directory.")],
-    layout: Annotated[str, typer.Option(help="auto or mimic-iv.")] = "auto",
+    layout: Annotated[str, typer.Option(help="auto, mimic-iv, mimic-iii or eicu.")] = "auto",
     splits: Annotated[Path | None, typer.Option(help="CSV with subject_id,split.")] = None,
     note_policy: Annotated[
         Literal["admission", "paper"], typer.Option(help="What is kept of a note; paper: the brief hospital course.")

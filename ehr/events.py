@@ -79,7 +79,7 @@ def _conversions(items: Sequence[SeriesItem]) -> Iterator[dict[str, object]]:
                 yield {"item": number, "unit": unit, "shift": found.shift, "factor": found.factor}
 
 
-def insert_events(workspace: Workspace, select: str, tables: Sequence[Table]) -> None:
+def insert_events(workspace: Workspace, select: str, tables: Sequence[Table], *, withdrawn: str = "false") -> None:
     """Append a hospital table's values, cleaned, each with a status.
 
     Args:
@@ -87,6 +87,7 @@ def insert_events(workspace: Workspace, select: str, tables: Sequence[Table]) ->
         select: query that gives ``item``, ``idx`` (NULL outside all admissions), ``hours``, ``number``, ``text``,
             ``remark``, ``unit``, ``low``, ``high``, ``source`` and ``specimen``, already joined with ``item``.
         tables: the files that the query reads.
+        withdrawn: column of ``select`` that is true where the hospital itself calls the row an error.
     """
     plain = "coalesce(try_cast(number AS DOUBLE), try_cast(text AS DOUBLE))"
     limit = f"coalesce(try_cast(regexp_extract(text, {_CENSORED}) AS DOUBLE), " + (
@@ -118,6 +119,7 @@ def insert_events(workspace: Workspace, select: str, tables: Sequence[Table]) ->
                CASE WHEN rule = '{SPECIMEN}' THEN specimen || ':' || upper(coalesce(text, '')) ELSE specimen END,
                beyond AND value IS NOT NULL,
                CASE WHEN rule = '{SPECIMEN}' THEN '{SPECIMEN}'
+                    WHEN {withdrawn} THEN 'withdrawn'
                     WHEN idx IS NULL THEN 'outside_admissions'
                     WHEN hours IS NULL THEN 'no_time'
                     WHEN given IS NULL THEN 'no_number'

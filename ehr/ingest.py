@@ -46,9 +46,11 @@ from ehr.tables import Table, Workspace
 KIND = "clinragen cohort"
 """What the manifest's ``kind`` says, so that nothing else is ever taken for a cohort and replaced."""
 
-_DATA_FILES = ("phenotypes.toml", "series.csv", "units.csv", "items_mimic_iv.csv")
+_DATA_FILES = ("phenotypes.toml", "series.csv", "units.csv")
 _CODE_VERSION = 7  # raise where the same input would give another cohort
 _NOTE_BATCH = 500
+_TYPICAL = frozenset({"hosp", "icu", "patients.csv", "patients.csv.gz", "admissions.csv", "admissions.csv.gz"})
+_SHOWN = 8
 
 
 def open_hospital(directory: Path, layout: str) -> Hospital:
@@ -65,11 +67,23 @@ def open_hospital(directory: Path, layout: str) -> Hospital:
             if known.name == layout:
                 return known.open(directory)
         raise InputError(f"unknown layout {layout!r}", remedy=f"expected auto, {', '.join(names)}")
-    for known in LAYOUTS:
-        if known.matches(directory):
-            return known.open(directory)
-    # None matches: opening the first says which file or column is missing.
-    return LAYOUTS[0].open(directory)
+    matching = [known for known in LAYOUTS if known.matches(directory)]
+    if len(matching) > 1:
+        found = " and ".join(known.name for known in matching)
+        raise InputError(f"tables of {found} lie in one directory", where=directory, remedy="give each its own")
+    if matching:
+        return matching[0].open(directory)
+    with user_errors(directory):
+        seen = sorted(path.name for path in directory.iterdir())
+    if _TYPICAL & {name.lower() for name in seen}:
+        # Opening the first says which file or column is missing.
+        return LAYOUTS[0].open(directory)
+    shown = ", ".join(seen[:_SHOWN]) + (f" and {len(seen) - _SHOWN} more" if len(seen) > _SHOWN else "")
+    raise InputError(
+        f"no known layout; the directory holds {shown or 'nothing'}",
+        where=directory,
+        remedy=f"expected the tables of {', '.join(names)}, as published",
+    )
 
 
 def ingest(
@@ -86,7 +100,7 @@ def ingest(
     Args:
         directory: the hospital's directory, such as MIMIC-IV's with ``hosp/`` and ``icu/``.
         out: the cohort's directory; an older cohort there is replaced whole once the new one is done.
-        layout: ``auto`` or the name of one of `LAYOUTS`.
+        layout: ``auto`` (stops where it finds none or two) or the name of one of `LAYOUTS`.
         splits: file ``subject_id,split``; by default ``splits.csv`` in the directory, else drawn by patient.
         seed: for splits and folds.
         note_policy: which note sections are kept (`ehr.sections`).
@@ -104,7 +118,9 @@ def ingest(
     _check_place(out)
     settings: dict[str, JsonValue] = {"layout": hospital.name, "seed": seed, "note_policy": note_policy}
     sources = _hash_files(hospital.tables, split_file, directory)
-    data = {name: fingerprint((files("ehr") / name).read_text(encoding="utf-8")) for name in _DATA_FILES}
+    used = (*_DATA_FILES, f"items_{hospital.name.replace('-', '_')}.csv")
+    own = [name for name in used if (files("ehr") / name).is_file()]
+    data = {name: fingerprint((files("ehr") / name).read_text(encoding="utf-8")) for name in own}
     key = fingerprint({"settings": settings, "sources": sources, "data": data, "code": [FORMAT, _CODE_VERSION]})
     if _is_current(out, key):
         say(f"{out} is up to date")
@@ -259,7 +275,8 @@ def _write_admissions(
         "FROM stay ORDER BY idx"
     )
     if stays["patient_id"].n_unique() < 2:
-        where = next(table.paths[0] for table in hospital.tables if table.name.endswith("/admissions"))
+        named = {table.name.rpartition("/")[2]: table.paths[0] for table in hospital.tables}
+        where = next((named[name] for name in ("admissions", "patient") if name in named), None)
         found = stays["patient_id"].n_unique()
         raise InputError(f"{found} patients with admissions; a cohort needs at least two", where=where)
     diagnoses = workspace.frame(

@@ -48,7 +48,7 @@ class Table:
             raise InputError(
                 f"no column {absent[0]!r}; it has {', '.join(self.columns)}",
                 where=self.paths[0],
-                remedy="expected MIMIC-IV's table as published",
+                remedy="expected the table as published",
             )
 
     def sql(self, columns: Sequence[str], optional: Sequence[str] = ()) -> str:
@@ -85,12 +85,16 @@ def _stem(path: Path) -> str | None:
     return None
 
 
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
 def find_table(directory: Path, folder: str, name: str, *, parts: bool = False) -> Table | None:
     """Find a table as ``folder/name.csv`` or ``.csv.gz``, in any letter case, or in the directory itself.
 
     Args:
         directory: the hospital's directory.
-        folder: where the published layout has the table.
+        folder: where the published layout has the table; empty for the directory itself.
         name: the table.
         parts: also take every file whose name begins with the table's (``chartevents_1.csv.gz``).
 
@@ -113,7 +117,7 @@ def find_table(directory: Path, folder: str, name: str, *, parts: bool = False) 
                 if stem not in found or not path.name.lower().endswith(".gz"):
                     found[stem] = path
             if found:
-                return _open_table(f"{folder}/{name}", tuple(found[stem] for stem in sorted(found)))
+                return _open_table(_join(folder, name), tuple(found[stem] for stem in sorted(found)))
     return None
 
 
@@ -125,9 +129,8 @@ def need_table(directory: Path, folder: str, name: str, layout: str) -> Table:
     """
     table = find_table(directory, folder, name)
     if table is None:
-        raise InputError(
-            f"no {layout} directory: {folder}/{name}.csv or {folder}/{name}.csv.gz is missing", where=directory
-        )
+        place = _join(folder, name)
+        raise InputError(f"no {layout} directory: {place}.csv or {place}.csv.gz is missing", where=directory)
     return table
 
 

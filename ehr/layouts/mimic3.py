@@ -1,0 +1,372 @@
+"""MIMIC-III 1.4's layout: files side by side, charts of CareVue and MetaVision, ICD-9 alone, all notes in one table.
+
+Columns: the DDL of ``MIT-LCP/mimic-code`` (``mimic-iii/buildmimic/postgres/postgres_create_tables.sql``); meanings: the
+tables' pages of the MIMIC-III documentation (mimic.mit.edu/docs/iii/tables). ``ADMISSIONS.DIAGNOSIS``, ``DRGCODES``,
+``PROCEDURES_ICD`` and ``CPTEVENTS`` are never opened: they state what is to be found out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from ehr.events import insert_events, prepare_events
+from ehr.files import JsonValue
+from ehr.icd9 import restore_zeros
+from ehr.layouts.common import (
+    NO_PROCEDURE,
+    hours_sql,
+    load_drug_facts,
+    load_drug_names,
+    load_service_names,
+    load_visits,
+)
+from ehr.series import load_items
+from ehr.summary import SUMMARY_HOURS
+from ehr.tables import Table, Workspace, find_table, need_table
+
+OLD_AGE = 91.4
+"""Age of everybody older than 89: their birth is shifted so that they are 300, and the documentation of ``PATIENTS``
+gives the median of their true ages as 91.4."""
+
+_SPECIMEN_ITEM = "50800"
+"""``D_LABITEMS``: specimen type of a blood gas (ART, VEN, MIX, CENTRAL VENOUS)."""
+
+_ERAS = {"carevue": "2001 - 2008", "metavision": "2008 - 2012"}
+"""Years of the two charting systems: the only trace of the true year that ``ICUSTAYS.DBSOURCE`` leaves."""
+
+_UNITS = {
+    "CCU": "coronary care unit",
+    "CSRU": "cardiac surgery recovery unit",
+    "MICU": "medical intensive care unit",
+    "NICU": "neonatal intensive care unit",
+    "SICU": "surgical intensive care unit",
+    "TSICU": "trauma surgical intensive care unit",
+}
+_NO_PLACE = "('** INFO NOT AVAILABLE **', 'UNKNOWN')"
+_MASKED = re.compile(r"\[\*\*.{0,200}?\*\*\]", re.DOTALL)
+
+_NEEDED: dict[str, tuple[str, ...]] = {
+    "patients": ("subject_id", "gender", "dob"),
+    "admissions": ("subject_id", "hadm_id", "admittime", "dischtime"),
+    "diagnoses_icd": ("hadm_id", "icd9_code"),
+    "labevents": ("row_id", "subject_id", "hadm_id", "itemid", "charttime", "valuenum"),
+}
+_OPTIONAL: dict[str, tuple[str, ...]] = {
+    "chartevents": ("row_id", "hadm_id", "itemid", "charttime", "valuenum"),
+    "icustays": ("hadm_id", "first_careunit", "intime"),
+    "procedureevents_mv": ("hadm_id", "starttime", "itemid"),
+    "d_items": ("itemid", "label"),
+    "prescriptions": ("row_id", "hadm_id", "startdate", "drug"),
+    "services": ("hadm_id", "transfertime", "curr_service"),
+    "microbiologyevents": ("hadm_id", "chartdate", "spec_type_desc"),
+    "noteevents": ("row_id", "hadm_id", "chartdate", "category", "text"),
+}
+
+
+def unmask(text: str) -> str:
+    """Give a note with MIMIC-IV's mark (``___``) where MIMIC-III says what was removed (``[**Hospital1 18**]``)."""
+    return _MASKED.sub("___", text)
+
+
+class MimicIII:
+    """An opened MIMIC-III directory."""
+
+    name = "mimic-iii"
+
+    def __init__(self, directory: Path) -> None:
+        """Find the tables and check their columns.
+
+        Raises:
+            InputError: names the missing file or column.
+        """
+        self._found: dict[str, Table] = {name: need_table(directory, "", name, "MIMIC-III") for name in _NEEDED}
+        for name in _OPTIONAL:
+            table = find_table(directory, "", name, parts=name == "chartevents")
+            if table is not None:
+                self._found[name] = table
+        for name, table in self._found.items():
+            table.require(*(_NEEDED | _OPTIONAL)[name])
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """Every table that is read."""
+        return tuple(self._found[name] for name in sorted(self._found))
+
+    @property
+    def row_keys(self) -> Mapping[str, tuple[str, ...]]:
+        """Key columns of the tables that a ``source_row`` names."""
+        return {
+            "labevents": ("row_id",),
+            "chartevents": ("row_id", "itemid"),
+            "prescriptions": ("row_id",),
+            "noteevents": ("row_id",),
+        }
+
+    @property
+    def absent(self) -> Sequence[str]:
+        """Tables that would have been used but are not there."""
+        return tuple(name for name in _OPTIONAL if name not in self._found)
+
+    def load_stays(self, workspace: Workspace, counts: dict[str, JsonValue]) -> None:
+        """Fill ``stay`` (one row an admission id, the first where one stands twice) and ``diagnosis``."""
+        patients, admissions = self._found["patients"], self._found["admissions"]
+        rows = admissions.sql(
+            ("subject_id", "hadm_id", "admittime", "dischtime"),
+            ("admission_type", "admission_location", "edregtime", "deathtime"),
+        )
+        people = patients.sql(("subject_id", "gender", "dob"))
+        self._load_eras(workspace)
+        workspace.run(
+            f"""
+            CREATE TABLE admitted AS
+            SELECT *, try_cast(admittime AS TIMESTAMP) AS start, try_cast(dischtime AS TIMESTAMP) AS finish,
+                   try_cast(edregtime AS TIMESTAMP) AS arrival, try_cast(deathtime AS TIMESTAMP) AS death
+            FROM {rows} WHERE hadm_id IS NOT NULL AND subject_id IS NOT NULL
+            QUALIFY row_number() OVER (PARTITION BY hadm_id ORDER BY admittime, dischtime, subject_id) = 1
+            """,  # noqa: S608
+            tables=(admissions,),
+        )
+        workspace.run(
+            f"""
+            INSERT INTO stay
+            WITH person AS (
+                SELECT subject_id, gender, try_cast(dob AS TIMESTAMP) AS born FROM {people}
+                QUALIFY row_number() OVER (PARTITION BY subject_id ORDER BY dob, gender) = 1
+            ),
+            aged AS (
+                SELECT a.*, p.gender, datesub('year', p.born, a.start) AS years, a.start >= p.born AS sound
+                FROM admitted a LEFT JOIN person p USING (subject_id)
+            )
+            SELECT row_number() OVER (ORDER BY hadm_id) - 1, hadm_id, subject_id,
+                   CASE WHEN years > 89 THEN {OLD_AGE} WHEN sound THEN years END, upper(gender), admission_type,
+                   CASE WHEN upper(admission_location) NOT IN {_NO_PLACE} THEN admission_location END,
+                   CASE WHEN finish >= start THEN date_diff('second', start, finish) / 3600.0 END,
+                   era.year_group, start, finish, arrival
+            FROM aged LEFT JOIN era USING (hadm_id)
+            """,  # noqa: S608
+            tables=(patients,),
+        )
+        given = workspace.frame(f"SELECT count(*) AS n FROM {rows}", tables=(admissions,)).item()  # noqa: S608
+        kept, early, late, old = workspace.frame(
+            "SELECT count(*), count(*) FILTER (a.finish < a.start), count(*) FILTER (a.death > a.finish), "  # noqa: S608
+            f"count(*) FILTER (s.age = {OLD_AGE}) FROM admitted a JOIN stay s ON s.admission_id = a.hadm_id"
+        ).row(0)
+        counts["admission_rows_dropped"] = given - kept
+        counts["discharges_before_admission"] = early
+        counts["deaths_after_discharge"] = late
+        counts["ages_over_89"] = old
+        self._load_diagnoses(workspace, counts)
+
+    def _load_eras(self, workspace: Workspace) -> None:
+        """Fill ``era``: the years of the charting system, where an admission has charts of one alone."""
+        workspace.run("CREATE TABLE era (hadm_id VARCHAR, year_group VARCHAR)")
+        stays = self._found.get("icustays")
+        if stays is None:
+            return
+        cases = " ".join(f"WHEN '{source}' THEN '{years}'" for source, years in _ERAS.items())
+        workspace.run(
+            f"INSERT INTO era SELECT hadm_id, CASE min(lower(dbsource)) {cases} END "  # noqa: S608
+            f"FROM {stays.sql(('hadm_id',), ('dbsource',))} "
+            "GROUP BY hadm_id HAVING count(DISTINCT lower(dbsource)) = 1",
+            tables=(stays,),
+        )
+
+    def _load_diagnoses(self, workspace: Workspace, counts: dict[str, JsonValue]) -> None:
+        table = self._found["diagnoses_icd"]
+        select = table.sql(("hadm_id", "icd9_code"), ("seq_num",))
+        written = workspace.frame(
+            f"SELECT DISTINCT icd9_code FROM {select} WHERE icd9_code IS NOT NULL ORDER BY 1",  # noqa: S608
+            tables=(table,),
+        )["icd9_code"].to_list()
+        restored = restore_zeros(written)
+        counts["distinct_codes_zeros_restored"] = len(restored.codes)
+        counts["distinct_codes_zeros_ambiguous"] = len(restored.ambiguous)
+        workspace.run("CREATE TABLE restored (written VARCHAR, meant VARCHAR)")
+        pairs = pl.DataFrame(sorted(restored.codes.items()), schema=["written", "meant"], orient="row")
+        workspace.insert("restored", pairs)
+        workspace.run(
+            f"""
+            INSERT INTO diagnosis
+            SELECT s.idx, coalesce(r.meant, d.icd9_code), '9', try_cast(d.seq_num AS INTEGER)
+            FROM {select} d JOIN stay s ON s.admission_id = d.hadm_id LEFT JOIN restored r ON r.written = d.icd9_code
+            """,  # noqa: S608
+            tables=(table,),
+        )
+
+    def load_events(self, workspace: Workspace) -> None:
+        """Fill ``event`` from ``LABEVENTS`` and ``CHARTEVENTS``; chart rows that were withdrawn (ERROR) are counted.
+
+        A blood gas has no specimen id here: its values and its specimen type share patient and time.
+        """
+        prepare_events(workspace, load_items("mimic_iii"), {"labevents": _SPECIMEN_ITEM})
+        load_visits(workspace)
+        labs = self._found["labevents"]
+        select = labs.sql(("row_id", "subject_id", "hadm_id", "itemid", "charttime", "valuenum"), ("value", "valueuom"))
+        insert_events(
+            workspace,
+            f"""
+            SELECT i.item, s.idx, {hours_sql("e.charttime")} AS hours, e.valuenum AS number, e.value AS text,
+                   NULL::VARCHAR AS remark, e.valueuom AS unit, NULL::VARCHAR AS low, NULL::VARCHAR AS high,
+                   e.row_id AS source,
+                   CASE WHEN i.rule IN ('arterial', 'specimen')
+                        THEN e.subject_id || '/' || epoch(try_cast(e.charttime AS TIMESTAMP))::BIGINT END AS specimen
+            FROM {select} e
+            JOIN item i ON i.source_table = 'labevents' AND i.itemid = e.itemid
+            LEFT JOIN visit v ON e.hadm_id IS NULL AND v.patient_id = e.subject_id
+                 AND try_cast(e.charttime AS TIMESTAMP) >= v.opens AND try_cast(e.charttime AS TIMESTAMP) < v.closes
+            LEFT JOIN stay s ON s.admission_id = coalesce(e.hadm_id, v.admission_id)
+            """,  # noqa: S608
+            (labs,),
+        )
+        chart = self._found.get("chartevents")
+        if chart is None:
+            return
+        select = chart.sql(("row_id", "hadm_id", "itemid", "charttime", "valuenum"), ("value", "valueuom", "error"))
+        insert_events(
+            workspace,
+            f"""
+            SELECT i.item, s.idx, {hours_sql("e.charttime")} AS hours, e.valuenum AS number, e.value AS text,
+                   NULL::VARCHAR AS remark, e.valueuom AS unit, NULL::VARCHAR AS low, NULL::VARCHAR AS high,
+                   e.row_id AS source, NULL::VARCHAR AS specimen, coalesce(e.error, '0') <> '0' AS withdrawn
+            FROM {select} e
+            JOIN item i ON i.source_table = 'chartevents' AND i.itemid = e.itemid
+            LEFT JOIN stay s ON s.admission_id = e.hadm_id
+            """,  # noqa: S608
+            (chart,),
+            withdrawn="withdrawn",
+        )
+
+    def load_medications(self, workspace: Workspace) -> None:
+        """Fill ``medication`` from the prescriptions, which have a date alone; diluents (type BASE) are no drugs."""
+        table = self._found.get("prescriptions")
+        if table is None:
+            return
+        select = table.sql(("row_id", "hadm_id", "startdate", "drug"), ("drug_type",))
+        load_drug_names(workspace, select, (table,))
+        workspace.run(
+            f"""
+            INSERT INTO medication
+            SELECT s.idx, n.name, {hours_sql("p.startdate")} AS hours, false,
+                   'prescriptions:' || coalesce(min(try_cast(p.row_id AS BIGINT))::VARCHAR, '')
+            FROM {select} p JOIN stay s ON s.admission_id = p.hadm_id JOIN drug_name n USING (drug)
+            WHERE coalesce(upper(p.drug_type), 'MAIN') <> 'BASE' AND n.name <> ''
+            GROUP BY ALL
+            """,  # noqa: S608
+            tables=(table,),
+        )
+
+    def load_facts(self, workspace: Workspace) -> None:
+        """Fill ``fact`` from services, ICU stays, early drugs, charted procedures and specimens.
+
+        Organisms are left out: the table has no time at which the laboratory named them.
+        """
+        load_service_names(workspace)
+        load_drug_facts(workspace)
+        self._fact(
+            workspace,
+            "service",
+            "e.transfertime",
+            "coalesce(n.name, lower(e.curr_service))",
+            ("services", ("hadm_id", "transfertime", "curr_service")),
+            "LEFT JOIN service_name n ON n.code = upper(e.curr_service)",
+        )
+        units = " ".join(f"WHEN '{code}' THEN '{name}'" for code, name in _UNITS.items())
+        self._fact(
+            workspace,
+            "unit",
+            "e.intime",
+            f"CASE upper(e.first_careunit) {units} ELSE e.first_careunit END",
+            ("icustays", ("hadm_id", "first_careunit", "intime")),
+        )
+        items = self._found.get("d_items")
+        if items is not None:
+            self._fact(
+                workspace,
+                "procedure",
+                "e.starttime",
+                "d.label",
+                ("procedureevents_mv", ("hadm_id", "starttime", "itemid")),
+                f"JOIN {items.sql(('itemid', 'label'))} d USING (itemid)",
+                f"AND coalesce(lower(e.ordercategoryname), '') NOT IN {NO_PROCEDURE}",
+            )
+        self._fact(
+            workspace,
+            "specimen",
+            "coalesce(e.charttime, e.chartdate)",
+            "e.spec_type_desc",
+            ("microbiologyevents", ("hadm_id", "chartdate", "spec_type_desc")),
+        )
+
+    def _fact(
+        self,
+        workspace: Workspace,
+        kind: str,
+        time: str,
+        text: str,
+        source: tuple[str, tuple[str, ...]],
+        join: str = "",
+        where: str = "",
+    ) -> None:
+        table = self._found.get(source[0])
+        if table is None:
+            return
+        select = table.sql(source[1], [c for c in ("charttime", "ordercategoryname") if c not in source[1]])
+        workspace.run(
+            f"""
+            INSERT INTO fact
+            SELECT s.idx, '{kind}', min({hours_sql(time)}) AS hours, {text} AS told
+            FROM {select} e {join} JOIN stay s ON s.admission_id = e.hadm_id
+            WHERE {text} IS NOT NULL AND {hours_sql(time)} <= {SUMMARY_HOURS} {where}
+            GROUP BY s.idx, told
+            """,  # noqa: S608
+            tables=[table, *([self._found["d_items"]] if "d_items" in self._found else [])],
+        )
+
+    def notes(self, workspace: Workspace) -> Iterator[tuple[int, str, str]]:
+        """Give the last discharge summary of each admission, sorted by admission.
+
+        Passed over: addenda, notes marked as an error, notes of other categories, and notes without admission id.
+        Discharge summaries have a date and no time; of two of one date the later row counts.
+        """
+        table = self._found.get("noteevents")
+        if table is None:
+            return
+        select = table.sql(
+            ("row_id", "hadm_id", "chartdate", "category", "text"), ("charttime", "description", "iserror")
+        )
+        query = f"""
+            SELECT s.idx, 'noteevents:' || coalesce(n.row_id, '') AS source_row, n.text
+            FROM {select} n JOIN stay s ON s.admission_id = n.hadm_id
+            WHERE lower(n.category) = 'discharge summary' AND n.text IS NOT NULL
+                  AND lower(coalesce(n.description, 'report')) NOT LIKE '%addendum%'
+                  AND coalesce(n.iserror, '0') <> '1'
+            ORDER BY s.idx, try_cast(coalesce(n.charttime, n.chartdate) AS TIMESTAMP) NULLS FIRST,
+                     try_cast(n.row_id AS BIGINT), n.text
+        """  # noqa: S608
+        waiting: tuple[int, str, str] | None = None
+        for frame in workspace.batches(query, 2048, tables=(table,)):
+            for idx, source_row, text in frame.iter_rows():
+                if waiting is not None and waiting[0] != idx:
+                    yield waiting
+                waiting = (idx, source_row, unmask(text))
+        if waiting is not None:
+            yield waiting
+
+
+class MimicIIILayout:
+    """Recognises a MIMIC-III directory."""
+
+    name = "mimic-iii"
+
+    def matches(self, directory: Path) -> bool:
+        """Say whether ``PATIENTS``, beside the other files, has a date of birth and no anchor age."""
+        table = find_table(directory, "", "patients")
+        return table is not None and "dob" in table.columns and "anchor_age" not in table.columns
+
+    def open(self, directory: Path) -> MimicIII:
+        """Open it; `InputError` where a needed table or column is missing."""
+        return MimicIII(directory)
