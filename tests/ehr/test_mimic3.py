@@ -268,12 +268,12 @@ def test_drugs_and_summary(mimic3, run) -> None:  # type: ignore[no-untyped-def]
         [
             {
                 "HADM_ID": 11,
-                "STARTDATE": "2152-01-01 00:00:00",
+                "STARTDATE": day,
                 "DRUG_TYPE": "MAIN",
                 "DRUG": "Vancomycin",
                 "ROUTE": "NA",
             },
-            {"HADM_ID": 11, "STARTDATE": "2152-01-01 00:00:00", "DRUG_TYPE": "BASE", "DRUG": "D5W"},
+            {"HADM_ID": 11, "STARTDATE": day, "DRUG_TYPE": "BASE", "DRUG": "D5W"},
             {"HADM_ID": 11, "STARTDATE": "2152-01-04 00:00:00", "DRUG_TYPE": "MAIN", "DRUG": "Heparin"},
         ],
     )
