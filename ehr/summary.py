@@ -68,7 +68,7 @@ def render_summary(known: SummaryFacts) -> str:
         ("unit", "Intensive care unit"),
         ("symptom", "Review of systems"),
         ("history", "Past medical history"),
-        ("home_drug", "Drugs before admission"),
+        ("home_drug", "Taken before admission"),
         ("drug", "Drugs in the first 24 hours"),
         ("procedure", "Procedures in the first 24 hours"),
         ("specimen", "Specimens taken"),

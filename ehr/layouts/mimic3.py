@@ -23,6 +23,7 @@ from ehr.layouts.common import (
     load_drug_names,
     load_service_names,
     load_visits,
+    odd_admissions,
 )
 from ehr.series import load_items
 from ehr.summary import SUMMARY_HOURS
@@ -122,18 +123,14 @@ class MimicIII:
         self._load_eras(workspace)
         workspace.run(
             f"""
-            CREATE TABLE admitted AS
-            SELECT *, try_cast(admittime AS TIMESTAMP) AS start, try_cast(dischtime AS TIMESTAMP) AS finish,
-                   try_cast(edregtime AS TIMESTAMP) AS arrival, try_cast(deathtime AS TIMESTAMP) AS death
-            FROM {rows} WHERE hadm_id IS NOT NULL AND subject_id IS NOT NULL
-            QUALIFY row_number() OVER (PARTITION BY hadm_id ORDER BY admittime, dischtime, subject_id) = 1
-            """,  # noqa: S608
-            tables=(admissions,),
-        )
-        workspace.run(
-            f"""
             INSERT INTO stay
-            WITH person AS (
+            WITH admitted AS (
+                SELECT *, try_cast(admittime AS TIMESTAMP) AS start, try_cast(dischtime AS TIMESTAMP) AS finish,
+                       try_cast(edregtime AS TIMESTAMP) AS arrival
+                FROM {rows} WHERE hadm_id IS NOT NULL AND subject_id IS NOT NULL
+                QUALIFY row_number() OVER (PARTITION BY hadm_id ORDER BY admittime, dischtime, subject_id) = 1
+            ),
+            person AS (
                 SELECT subject_id, gender, try_cast(dob AS TIMESTAMP) AS born FROM {people}
                 QUALIFY row_number() OVER (PARTITION BY subject_id ORDER BY dob, gender) = 1
             ),
@@ -148,17 +145,12 @@ class MimicIII:
                    era.year_group, start, finish, arrival
             FROM aged LEFT JOIN era USING (hadm_id)
             """,  # noqa: S608
-            tables=(patients,),
+            tables=(admissions, patients),
         )
-        given = workspace.frame(f"SELECT count(*) AS n FROM {rows}", tables=(admissions,)).item()  # noqa: S608
-        kept, early, late, old = workspace.frame(
-            "SELECT count(*), count(*) FILTER (a.finish < a.start), count(*) FILTER (a.death > a.finish), "  # noqa: S608
-            f"count(*) FILTER (s.age = {OLD_AGE}) FROM admitted a JOIN stay s ON s.admission_id = a.hadm_id"
-        ).row(0)
-        counts["admission_rows_dropped"] = given - kept
-        counts["discharges_before_admission"] = early
-        counts["deaths_after_discharge"] = late
-        counts["ages_over_89"] = old
+        counts |= odd_admissions(workspace, rows, people, (admissions, patients))
+        counts["ages_over_89"] = workspace.frame(
+            f"SELECT count(*) FROM stay WHERE age = {OLD_AGE}"  # noqa: S608
+        ).item()
         self._load_diagnoses(workspace, counts)
 
     def _load_eras(self, workspace: Workspace) -> None:

@@ -253,7 +253,7 @@ def test_the_summary_stands_in_for_a_note(eicu, run) -> None:  # type: ignore[no
             "admission_summary",
             "Admitted from: emergency department. Service: internal medicine. Intensive care unit: med-surg icu. "
             "Review of systems: dyspnea on exertion. Past medical history: copd - moderate, valve disease s/p avr. "
-            "Drugs before admission: coreg. Procedures in the first 24 hours: beta blocker metoprolol. "
+            "Taken before admission: coreg. Procedures in the first 24 hours: beta blocker metoprolol. "
             "Specimens taken: sputum, expectorated.",
             "summary",
         )
