@@ -7,11 +7,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ehr.cohort import Cohort
+from ehr.cohort import SCHEMAS, Cohort
 from ehr.errors import InputError
 from ehr.ingest import ingest, open_hospital
 from ehr.layouts.known import LAYOUTS
 from ehr.simulator.hospital import simulate
+from ehr.trace import trace
 from tests.ehr.eicu_files import EicuBuilder
 from tests.ehr.mimic3_files import COLUMNS, Mimic3Builder
 
@@ -275,3 +276,71 @@ def test_a_simulated_hospital_gives_the_same_labels_and_series_in_both_layouts(t
     assert fourth["series"].height > 20_000
     for name, frame in fourth.items():
         assert frame.equals(third[name]), name
+
+
+def _filled(builder: Mimic3Builder | EicuBuilder) -> None:
+    """Give the hospital labs, vitals and drugs of each kind."""
+    if isinstance(builder, EicuBuilder):
+        builder.write("lab", [builder.lab(10, "creatinine", 60, 2.0, "mg/dL", labid=7)])
+        vitals = {"patientunitstayid": 10, "observationoffset": 5, "heartrate": 80, "sao2": 97}
+        builder.write("vitalPeriodic", [{"vitalperiodicid": 5, **vitals}])
+        builder.write("nurseCharting", [builder.nurse(10, 60, "Heart Rate", "Heart Rate", 81)])
+        order = {"patientunitstayid": 10, "drugstartoffset": 5, "drugname": "aspirin", "drugordercancelled": "No"}
+        builder.write("medication", [order])
+    else:
+        builder.write("LABEVENTS", [builder.lab(11, 50912, "2152-01-01 12:00:00", 2.0, "mg/dL", ROW_ID=7)])
+        charted = [builder.chart(11, 211, f"2152-01-01 1{i}:00:00", 80 + i, "BPM", ROW_ID=50 + i) for i in range(2)]
+        builder.write("CHARTEVENTS", charted)
+        order = {"HADM_ID": 11, "STARTDATE": "2152-01-01 00:00:00", "DRUG": "Aspirin", "DRUG_TYPE": "MAIN"}
+        builder.write("PRESCRIPTIONS", [order])
+
+
+def test_every_kept_value_is_traced_to_its_row(mimic3, eicu, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    _filled(mimic3)
+    _filled(eicu)
+    third, crd = ingest(mimic3.root, tmp_path / "third"), ingest(eicu.root, tmp_path / "crd")
+    rows = trace(third, "11", "HR")
+    assert [(row["file"], row["source_row"]) for row in rows] == [
+        ("CHARTEVENTS.csv.gz", "chartevents:50:211"),
+        ("CHARTEVENTS.csv.gz", "chartevents:51:211"),
+    ]
+    assert [row["record"]["value"] for row in rows] == ["80", "81"]  # type: ignore[index]
+    assert trace(third, "11", "creatinine")[0]["record"]["row_id"] == "7"  # type: ignore[index]
+    rows = trace(crd, "800", "HR")
+    assert [row["source_row"] for row in rows] == ["vitalperiodic:5", "nursecharting:1"]
+    assert rows[0]["record"]["heartrate"] == "80"  # type: ignore[index]
+    assert rows[1]["record"]["nursingchartvalue"] == "81"  # type: ignore[index]
+    assert trace(crd, "800", "creatinine")[0]["record"]["labname"] == "creatinine"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("death", ["ehr.events.drop_venous", "ehr.filling.write_admissions", "ehr.filling._summaries"])
+@pytest.mark.parametrize("name", ["mimic3", "eicu"])
+def test_killed_and_run_again(request, tmp_path: Path, name: str, death: str) -> None:  # type: ignore[no-untyped-def]
+    builder = request.getfixturevalue(name)
+    _filled(builder)
+    whole = ingest(builder.root, tmp_path / "whole")
+    module, _, function = death.rpartition(".")
+    code = (
+        "import importlib, os, sys; from pathlib import Path; import ehr.ingest as i\n"
+        f"setattr(importlib.import_module({module!r}), {function!r}, lambda *a, **k: os.kill(os.getpid(), 9))\n"
+        "i.ingest(Path(sys.argv[1]), Path(sys.argv[2]))"
+    )
+    command = [sys.executable, "-c", code, str(builder.root), str(tmp_path / "cohort")]
+    killed = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    assert killed.returncode == -9, killed.stderr[-2000:]
+    again = ingest(builder.root, tmp_path / "cohort")
+    for table in SCHEMAS:
+        assert again.table_path(table).read_bytes() == whole.table_path(table).read_bytes(), table
+
+
+@pytest.mark.parametrize("name", ["mimic3", "eicu"])
+def test_cut_off_by_hour(request, tmp_path: Path, name: str) -> None:  # type: ignore[no-untyped-def]
+    builder = request.getfixturevalue(name)
+    if name == "mimic3":
+        labs = [builder.lab(11, 50912, f"2152-01-0{day} 09:00:00", day) for day in (2, 3)]
+        builder.write("LABEVENTS", labs)
+    else:
+        builder.write("lab", [builder.lab(10, "creatinine", 60 * hour, hour) for hour in (11, 13)])
+    cohort = ingest(builder.root, tmp_path / "cohort", until="24h")
+    assert cohort.table("series")["hours"].to_list() == [23.0]
+    assert cohort.manifest["tables"]["series"]["values"]["after_cut_off"] == 1  # type: ignore[index,call-overload]
