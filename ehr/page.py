@@ -121,7 +121,7 @@ def bars(values: Sequence[tuple[str, float]], unit: str) -> Markup:
 def _together(cohort: Cohort, admissions: pl.DataFrame) -> Markup:
     """Draw, for each label (row), the share of its admissions that bear the other (column) too."""
     labels = cohort.label_set()
-    alone = {label: 0 for label in labels.ids}
+    alone = dict.fromkeys(labels.ids, 0)
     for found in admissions["labels"].to_list():
         for label in found:
             alone[label] += 1

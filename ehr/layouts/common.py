@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import polars as pl
 
 from ehr.files import JsonValue
 from ehr.medications import prescribed_name
+from ehr.series import SeriesItem
 from ehr.summary import SUMMARY_HOURS
 from ehr.tables import Table, Workspace
 
@@ -82,6 +83,32 @@ def odd_admissions(workspace: Workspace, rows: str, people: str, tables: Sequenc
         "ages_unknown_or_impossible": unaged,
         "admission_rows_dropped": total - kept,
     }
+
+
+def renamed_items(workspace: Workspace, items: Sequence[SeriesItem], dictionaries: Mapping[str, Table]) -> list[str]:
+    """Give the items, as ``table:itemid``, that a hospital's own dictionary names otherwise than the item map.
+
+    Names agree where their first five letters and digits do, whatever the case: a dictionary's ``ANION GAP (8-20)``
+    is ``Anion Gap``. An item that the dictionary lacks is not among them.
+
+    Args:
+        workspace: to read with.
+        items: the item map.
+        dictionaries: by table of values, the table with ``itemid`` and ``label``.
+    """
+    found: list[str] = []
+    for name, table in sorted(dictionaries.items()):
+        rows = workspace.frame(f"SELECT itemid, label FROM {table.sql(('itemid', 'label'))}", tables=(table,))  # noqa: S608
+        labels = {itemid: label for itemid, label in rows.iter_rows() if label is not None}
+        for item in items:
+            label = labels.get(item.itemid) if item.table == name else None
+            if label is not None and _letters(label) != _letters(item.label):
+                found.append(f"{name}:{item.itemid}")
+    return found
+
+
+def _letters(label: str) -> str:
+    return "".join(c for c in label.lower() if c.isalnum())[:5]
 
 
 def load_visits(workspace: Workspace) -> None:

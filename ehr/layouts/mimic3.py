@@ -7,7 +7,6 @@ tables' pages of the MIMIC-III documentation (mimic.mit.edu/docs/iii/tables). ``
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -16,17 +15,10 @@ import polars as pl
 from ehr.events import insert_events, prepare_events
 from ehr.files import JsonValue
 from ehr.icd9 import restore_zeros
-from ehr.layouts.common import (
-    NO_PROCEDURE,
-    hours_sql,
-    load_drug_facts,
-    load_drug_names,
-    load_service_names,
-    load_visits,
-    odd_admissions,
-)
+from ehr.layouts.common import hours_sql, load_drug_names, load_visits, odd_admissions, renamed_items
+from ehr.layouts.mimic3_texts import load_mimic3_facts, mimic3_notes
+from ehr.progress import say
 from ehr.series import load_items
-from ehr.summary import SUMMARY_HOURS
 from ehr.tables import Table, Workspace, find_table, need_table
 
 OLD_AGE = 91.4
@@ -39,16 +31,7 @@ _SPECIMEN_ITEM = "50800"
 _ERAS = {"carevue": "2001 - 2008", "metavision": "2008 - 2012"}
 """Years of the two charting systems: the only trace of the true year that ``ICUSTAYS.DBSOURCE`` leaves."""
 
-_UNITS = {
-    "CCU": "coronary care unit",
-    "CSRU": "cardiac surgery recovery unit",
-    "MICU": "medical intensive care unit",
-    "NICU": "neonatal intensive care unit",
-    "SICU": "surgical intensive care unit",
-    "TSICU": "trauma surgical intensive care unit",
-}
 _NO_PLACE = "('** INFO NOT AVAILABLE **', 'UNKNOWN')"
-_MASKED = re.compile(r"\[\*\*.{0,200}?\*\*\]", re.DOTALL)
 
 _NEEDED: dict[str, tuple[str, ...]] = {
     "patients": ("subject_id", "gender", "dob"),
@@ -65,12 +48,8 @@ _OPTIONAL: dict[str, tuple[str, ...]] = {
     "services": ("hadm_id", "transfertime", "curr_service"),
     "microbiologyevents": ("hadm_id", "chartdate", "spec_type_desc"),
     "noteevents": ("row_id", "hadm_id", "chartdate", "category", "text"),
+    "d_labitems": ("itemid", "label"),
 }
-
-
-def unmask(text: str) -> str:
-    """Give a note with MIMIC-IV's mark (``___``) where MIMIC-III says what was removed (``[**Hospital1 18**]``)."""
-    return _MASKED.sub("___", text)
 
 
 class MimicIII:
@@ -151,6 +130,12 @@ class MimicIII:
         counts["ages_over_89"] = workspace.frame(
             f"SELECT count(*) FROM stay WHERE age = {OLD_AGE}"  # noqa: S608
         ).item()
+        dictionaries = {"chartevents": "d_items", "labevents": "d_labitems"}
+        named = {table: self._found[name] for table, name in dictionaries.items() if name in self._found}
+        renamed = renamed_items(workspace, load_items("mimic_iii"), named)
+        counts["items_named_otherwise"] = list(renamed)
+        if renamed:
+            say(f"{len(renamed)} items have another name in D_ITEMS or D_LABITEMS: see items_named_otherwise")
         self._load_diagnoses(workspace, counts)
 
     def _load_eras(self, workspace: Workspace) -> None:
@@ -252,101 +237,12 @@ class MimicIII:
         )
 
     def load_facts(self, workspace: Workspace) -> None:
-        """Fill ``fact`` from services, ICU stays, early drugs, charted procedures and specimens.
-
-        Organisms are left out: the table has no time at which the laboratory named them.
-        """
-        load_service_names(workspace)
-        load_drug_facts(workspace)
-        self._fact(
-            workspace,
-            "service",
-            "e.transfertime",
-            "coalesce(n.name, lower(e.curr_service))",
-            ("services", ("hadm_id", "transfertime", "curr_service")),
-            "LEFT JOIN service_name n ON n.code = upper(e.curr_service)",
-        )
-        units = " ".join(f"WHEN '{code}' THEN '{name}'" for code, name in _UNITS.items())
-        self._fact(
-            workspace,
-            "unit",
-            "e.intime",
-            f"CASE upper(e.first_careunit) {units} ELSE e.first_careunit END",
-            ("icustays", ("hadm_id", "first_careunit", "intime")),
-        )
-        items = self._found.get("d_items")
-        if items is not None:
-            self._fact(
-                workspace,
-                "procedure",
-                "e.starttime",
-                "d.label",
-                ("procedureevents_mv", ("hadm_id", "starttime", "itemid")),
-                f"JOIN {items.sql(('itemid', 'label'))} d USING (itemid)",
-                f"AND coalesce(lower(e.ordercategoryname), '') NOT IN {NO_PROCEDURE}",
-            )
-        self._fact(
-            workspace,
-            "specimen",
-            "coalesce(e.charttime, e.chartdate)",
-            "e.spec_type_desc",
-            ("microbiologyevents", ("hadm_id", "chartdate", "spec_type_desc")),
-        )
-
-    def _fact(
-        self,
-        workspace: Workspace,
-        kind: str,
-        time: str,
-        text: str,
-        source: tuple[str, tuple[str, ...]],
-        join: str = "",
-        where: str = "",
-    ) -> None:
-        table = self._found.get(source[0])
-        if table is None:
-            return
-        select = table.sql(source[1], [c for c in ("charttime", "ordercategoryname") if c not in source[1]])
-        workspace.run(
-            f"""
-            INSERT INTO fact
-            SELECT s.idx, '{kind}', min({hours_sql(time)}) AS hours, {text} AS told
-            FROM {select} e {join} JOIN stay s ON s.admission_id = e.hadm_id
-            WHERE {text} IS NOT NULL AND {hours_sql(time)} <= {SUMMARY_HOURS} {where}
-            GROUP BY s.idx, told
-            """,  # noqa: S608
-            tables=[table, *([self._found["d_items"]] if "d_items" in self._found else [])],
-        )
+        """Fill ``fact`` with what an admission summary may say."""
+        load_mimic3_facts(workspace, self._found)
 
     def notes(self, workspace: Workspace) -> Iterator[tuple[int, str, str]]:
-        """Give the last discharge summary of each admission, sorted by admission.
-
-        Passed over: addenda, notes marked as an error, notes of other categories, and notes without admission id.
-        Discharge summaries have a date and no time; of two of one date the later row counts.
-        """
-        table = self._found.get("noteevents")
-        if table is None:
-            return
-        select = table.sql(
-            ("row_id", "hadm_id", "chartdate", "category", "text"), ("charttime", "description", "iserror")
-        )
-        query = f"""
-            SELECT s.idx, 'noteevents:' || coalesce(n.row_id, '') AS source_row, n.text
-            FROM {select} n JOIN stay s ON s.admission_id = n.hadm_id
-            WHERE lower(n.category) = 'discharge summary' AND n.text IS NOT NULL
-                  AND lower(coalesce(n.description, 'report')) NOT LIKE '%addendum%'
-                  AND coalesce(n.iserror, '0') <> '1'
-            ORDER BY s.idx, try_cast(coalesce(n.charttime, n.chartdate) AS TIMESTAMP) NULLS FIRST,
-                     try_cast(n.row_id AS BIGINT), n.text
-        """  # noqa: S608
-        waiting: tuple[int, str, str] | None = None
-        for frame in workspace.batches(query, 2048, tables=(table,)):
-            for idx, source_row, text in frame.iter_rows():
-                if waiting is not None and waiting[0] != idx:
-                    yield waiting
-                waiting = (idx, source_row, unmask(text))
-        if waiting is not None:
-            yield waiting
+        """Give the last discharge summary of each admission, sorted by admission."""
+        return mimic3_notes(workspace, self._found)
 
 
 class MimicIIILayout:

@@ -10,10 +10,11 @@ import pytest
 from ehr.cohort import Cohort
 from ehr.errors import InputError
 from ehr.ingest import ingest
-from ehr.layouts.mimic3 import unmask
+from ehr.layouts.mimic3_texts import unmask
 from ehr.series import load_items, load_series
 from tests.ehr.mimic3_files import Mimic3Builder
 
+MAP = Path(__file__).parents[2].parent / "shared" / "data" / "codes" / "itemid_to_variable_map.csv.gz"
 NOON = "2152-01-01 12:00:00"
 CREATININE, TROPONIN, PO2, SPECIMEN = 50912, 51003, 50821, 50800
 HR_CV, HR_MV, NBP_CV, ABP_CV, TEMP_F_CV, TEMP_C_CALC, FIO2_SET, WEIGHT_CV = 211, 220045, 455, 51, 678, 677, 190, 763
@@ -310,6 +311,12 @@ def test_drugs_and_summary(mimic3, run) -> None:  # type: ignore[no-untyped-def]
     assert "info not available" not in unknown
 
 
+def test_an_item_that_the_hospital_names_otherwise_is_told(mimic3, run) -> None:  # type: ignore[no-untyped-def]
+    mimic3.write("D_ITEMS", [{"ITEMID": 211, "LABEL": "Heart Rate"}, {"ITEMID": 618, "LABEL": "Rhythm"}])
+    mimic3.write("D_LABITEMS", [{"ITEMID": 50861, "LABEL": "ALANINE AMINOTRANSFERASE (ALT)"}, {"ITEMID": 50912}])
+    assert run().manifest["tables"]["admissions"]["items_named_otherwise"] == ["chartevents:618"]
+
+
 def test_partial_directory_says_what_is_missing(run, capsys) -> None:  # type: ignore[no-untyped-def]
     assert run().manifest["source"]["absent"] == [
         "chartevents",
@@ -320,6 +327,7 @@ def test_partial_directory_says_what_is_missing(run, capsys) -> None:  # type: i
         "services",
         "microbiologyevents",
         "noteevents",
+        "d_labitems",
     ]
 
 
@@ -365,3 +373,14 @@ def test_every_item_is_of_the_release() -> None:
         # MIMIC-IV's new laboratory system has items from 51650 on and 52000; III ends before.
         assert item.table == "chartevents" or 50800 <= int(item.itemid) <= 51555
         assert item.table == "labevents" or int(item.itemid) < 9000 or 220000 <= int(item.itemid) < 229700
+
+
+@pytest.mark.skipif(not MAP.is_file(), reason="no public map of MIMIC-III's items here")
+def test_items_have_the_labels_of_the_public_map_of_mimic_iii(mimic3, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    known = pl.read_csv(MAP, infer_schema_length=0)
+    for table, name in (("chartevents", "D_ITEMS"), ("labevents", "D_LABITEMS")):
+        rows = known.filter(pl.col("LINKSTO") == table).select(ITEMID="ITEMID", LABEL="MIMIC LABEL")
+        assert {i.itemid for i in load_items("mimic_iii") if i.table == table} <= set(rows["ITEMID"])
+        mimic3.write(name, rows.to_dicts())
+    cohort = ingest(mimic3.root, tmp_path / "cohort")
+    assert cohort.manifest["tables"]["admissions"]["items_named_otherwise"] == []
