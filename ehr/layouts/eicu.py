@@ -26,9 +26,9 @@ from ehr.tables import Table, Workspace, find_table, need_table
 _NEEDED: dict[str, tuple[str, ...]] = {
     "patient": ("patientunitstayid", "patienthealthsystemstayid", "uniquepid", "age", "gender", "hospitaladmitoffset"),
     "diagnosis": ("patientunitstayid", "icd9code"),
-    "lab": ("labid", "patientunitstayid", "labresultoffset", "labname", "labresult"),
 }
 _OPTIONAL: dict[str, tuple[str, ...]] = {
+    "lab": ("labid", "patientunitstayid", "labresultoffset", "labname", "labresult"),
     "vitalperiodic": ("vitalperiodicid", "patientunitstayid", "observationoffset"),
     "vitalaperiodic": ("vitalaperiodicid", "patientunitstayid", "observationoffset"),
     "nursecharting": (

@@ -25,7 +25,8 @@ def load_eicu_events(workspace: Workspace, found: Mapping[str, Table]) -> None:
     """
     items = load_items("eicu")
     prepare_events(workspace, items, {})
-    _labs(workspace, found["lab"])
+    if "lab" in found:
+        _labs(workspace, found["lab"])
     for name in ("vitalperiodic", "vitalaperiodic"):
         if name in found:
             vitals = [item.itemid for item in items if item.table == name]

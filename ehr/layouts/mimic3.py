@@ -31,15 +31,16 @@ _SPECIMEN_ITEM = "50800"
 _ERAS = {"carevue": "2001 - 2008", "metavision": "2008 - 2012"}
 """Years of the two charting systems: the only trace of the true year that ``ICUSTAYS.DBSOURCE`` leaves."""
 
+_WANTED = "SELECT itemid FROM item WHERE source_table = '{}'"
 _NO_PLACE = "('** INFO NOT AVAILABLE **', 'UNKNOWN')"
 
 _NEEDED: dict[str, tuple[str, ...]] = {
     "patients": ("subject_id", "gender", "dob"),
     "admissions": ("subject_id", "hadm_id", "admittime", "dischtime"),
     "diagnoses_icd": ("hadm_id", "icd9_code"),
-    "labevents": ("row_id", "subject_id", "hadm_id", "itemid", "charttime", "valuenum"),
 }
 _OPTIONAL: dict[str, tuple[str, ...]] = {
+    "labevents": ("row_id", "subject_id", "hadm_id", "itemid", "charttime", "valuenum"),
     "chartevents": ("row_id", "hadm_id", "itemid", "charttime", "valuenum"),
     "icustays": ("hadm_id", "first_careunit", "intime"),
     "procedureevents_mv": ("hadm_id", "starttime", "itemid"),
@@ -181,8 +182,13 @@ class MimicIII:
         """
         prepare_events(workspace, load_items("mimic_iii"), {"labevents": _SPECIMEN_ITEM})
         load_visits(workspace)
-        labs = self._found["labevents"]
-        select = labs.sql(("row_id", "subject_id", "hadm_id", "itemid", "charttime", "valuenum"), ("value", "valueuom"))
+        if "labevents" in self._found:
+            self._load_labs(workspace, self._found["labevents"])
+        if "chartevents" in self._found:
+            self._load_chart(workspace, self._found["chartevents"])
+
+    def _load_labs(self, workspace: Workspace, labs: Table) -> None:
+        select = labs.sql(_OPTIONAL["labevents"], ("value", "valueuom"), among=("itemid", _WANTED.format("labevents")))
         insert_events(
             workspace,
             f"""
@@ -199,10 +205,11 @@ class MimicIII:
             """,  # noqa: S608
             (labs,),
         )
-        chart = self._found.get("chartevents")
-        if chart is None:
-            return
-        select = chart.sql(("row_id", "hadm_id", "itemid", "charttime", "valuenum"), ("value", "valueuom", "error"))
+
+    def _load_chart(self, workspace: Workspace, chart: Table) -> None:
+        select = chart.sql(
+            _OPTIONAL["chartevents"], ("value", "valueuom", "error"), among=("itemid", _WANTED.format("chartevents"))
+        )
         insert_events(
             workspace,
             f"""
