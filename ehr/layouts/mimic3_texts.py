@@ -113,7 +113,7 @@ def mimic3_notes(workspace: Workspace, found: Mapping[str, Table]) -> Iterator[t
         FROM {select} n JOIN stay s ON s.admission_id = n.hadm_id
         WHERE lower(n.category) = 'discharge summary' AND n.text IS NOT NULL
               AND lower(coalesce(n.description, 'report')) NOT LIKE '%addendum%'
-              AND coalesce(n.iserror, '0') <> '1'
+              AND coalesce(try_cast(n.iserror AS DOUBLE), 0) = 0
         ORDER BY s.idx, try_cast(coalesce(n.charttime, n.chartdate) AS TIMESTAMP) NULLS FIRST,
                  try_cast(n.row_id AS BIGINT), n.text
     """  # noqa: S608

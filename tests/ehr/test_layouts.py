@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +14,7 @@ from ehr.ingest import ingest, open_hospital
 from ehr.layouts.known import LAYOUTS
 from ehr.simulator.hospital import simulate
 from ehr.trace import trace
-from tests.ehr.eicu_files import EicuBuilder
+from tests.ehr.eicu_files import EicuBuilder, unit
 from tests.ehr.mimic3_files import COLUMNS, Mimic3Builder
 
 ROOT = Path(__file__).parents[2]
@@ -344,3 +345,51 @@ def test_cut_off_by_hour(request, tmp_path: Path, name: str) -> None:  # type: i
     cohort = ingest(builder.root, tmp_path / "cohort", until="24h")
     assert cohort.table("series")["hours"].to_list() == [23.0]
     assert cohort.manifest["tables"]["series"]["values"]["after_cut_off"] == 1  # type: ignore[index,call-overload]
+
+
+_LAB_NAMES = {50912: "creatinine", 51003: "troponin - T", 50971: "potassium", 50931: "glucose"}
+_CHARTED = {
+    211: ("Heart Rate", "Heart Rate"),
+    455: ("Non-Invasive BP", "Non-Invasive BP Systolic"),
+    51: ("Invasive BP", "Invasive BP Systolic"),
+    678: ("Temperature", "Temperature (F)"),
+    763: ("WEIGHT in Kg", "Value"),
+    618: ("Respiratory Rate", "Respiratory Rate"),
+    646: ("O2 Saturation", "O2 Saturation"),
+}
+
+
+@pytest.mark.parametrize("late", [0, 90, 5000])
+def test_the_same_patients_as_eicu_whatever_the_units_clock(hospital, tmp_path: Path, late: int) -> None:  # type: ignore[no-untyped-def]
+    _write_mimic4(hospital)
+    fourth = ingest(hospital.root, tmp_path / "fourth")
+    eicu = EicuBuilder(tmp_path / "crd")
+    start = {admission: datetime.fromisoformat(begin) for _, admission, _, _, begin, _ in STAYS}
+
+    def minutes(admission: int, time: str) -> int:
+        return int((datetime.fromisoformat(time) - start[admission]).total_seconds()) // 60 - late
+
+    stays = [unit(a, a, str(p), -late, minutes(a, end), age=str(age)) for p, a, _, age, _, end in STAYS]
+    sexes = {"F": "Female", "M": "Male"}
+    eicu.write("patient", [row | {"gender": sexes[s[2]]} for row, s in zip(stays, STAYS, strict=True)])
+    eicu.write("diagnosis", [{"patientunitstayid": a, "icd9code": c} for a, c in CODES])
+    labs = [(a, _LAB_NAMES[i], t, v, u) for a, i, t, v, u in [*LABS[:-1], (22, *LABS[-1][1:])]]
+    rows = [eicu.lab(a, name, minutes(a, t), v, u) for a, name, t, v, u in labs]
+    numbers = [{"labresult": v if v[0] != "<" else ""} for *_, v, _ in labs]
+    eicu.write("lab", [row | number for row, number in zip(rows, numbers, strict=True)])
+    charted = [(a, *_CHARTED[i], t, v) for a, i, _, t, v, _ in VITALS if i in _CHARTED]
+    eicu.write("nurseCharting", [eicu.nurse(a, minutes(a, t), one, two, v) for a, one, two, t, v in charted])
+    oxygen = [(a, t, v) for a, i, _, t, v, _ in VITALS if i == 190]
+    eicu.write(
+        "respiratoryCharting",
+        [
+            {"patientunitstayid": a, "respchartoffset": minutes(a, t), "respchartvaluelabel": "FiO2"}
+            | {"respchartvalue": v}
+            for a, t, v in oxygen
+        ],
+    )
+    crd = ingest(eicu.root, tmp_path / "cohort")
+    for name in ("admissions", "series"):
+        frames = [c.table(name).drop("source_row", "year_group", "split", strict=False) for c in (fourth, crd)]
+        assert frames[0].equals(frames[1]), name
+    assert crd.table("series").height == 11

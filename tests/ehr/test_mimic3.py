@@ -158,7 +158,7 @@ def test_charts_of_carevue_and_metavision(mimic3, run) -> None:  # type: ignore[
             chart(11, HR_CV, NOON, 0, "BPM"),
             chart(11, HR_CV, "2152-01-01 13:00:00", 88, "BPM", ROW_ID=500, ERROR=0),
             chart(11, HR_CV, "2152-01-01 14:00:00", 188, "BPM", ERROR=1),
-            chart(11, HR_CV, "2152-01-01 15:00:00", 90, "BPM", RESULTSTATUS="Final", STOPPED="NotStopd"),
+            chart(11, HR_CV, "2152-01-01 15:00:00", 90, "BPM", ERROR="0.0", RESULTSTATUS="Final", STOPPED="NotStopd"),
             chart(11, HR_MV, "2152-01-01 16:00:00", 91, "bpm", WARNING=0, ERROR=0),
             chart(11, NBP_CV, NOON, 120, "mmHg"),
             chart(11, ABP_CV, NOON, 110, "mmHg"),
