@@ -215,7 +215,8 @@ class MimicIII:
             f"""
             SELECT i.item, s.idx, {hours_sql("e.charttime")} AS hours, e.valuenum AS number, e.value AS text,
                    NULL::VARCHAR AS remark, e.valueuom AS unit, NULL::VARCHAR AS low, NULL::VARCHAR AS high,
-                   e.row_id AS source, NULL::VARCHAR AS specimen, coalesce(try_cast(e.error AS DOUBLE), 0) <> 0 AS withdrawn
+                   e.row_id AS source, NULL::VARCHAR AS specimen,
+                   coalesce(try_cast(e.error AS DOUBLE), 0) <> 0 AS withdrawn
             FROM {select} e
             JOIN item i ON i.source_table = 'chartevents' AND i.itemid = e.itemid
             LEFT JOIN stay s ON s.admission_id = e.hadm_id

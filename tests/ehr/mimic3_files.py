@@ -71,7 +71,7 @@ ADMISSIONS: Rows = [
         "ADMISSION_LOCATION": "** INFO NOT AVAILABLE **",
     },
     {"SUBJECT_ID": 2, "HADM_ID": 21, "ADMITTIME": "2141-06-01 00:00:00", "DISCHTIME": "2141-06-02 00:00:00"},
-    # An organ donor: discharged before the admission.
+    # Discharged before the admission.
     {"SUBJECT_ID": 3, "HADM_ID": 31, "ADMITTIME": "2160-06-01 14:00:00", "DISCHTIME": "2160-06-01 09:00:00"},
 ]
 DIAGNOSES: Rows = [
@@ -79,7 +79,7 @@ DIAGNOSES: Rows = [
     {"HADM_ID": 11, "SEQ_NUM": 2, "ICD9_CODE": " 5849 "},
     {"HADM_ID": 12, "SEQ_NUM": 1, "ICD9_CODE": "4280"},
     {"HADM_ID": 21, "SEQ_NUM": 1, "ICD9_CODE": "V5861"},
-    {"HADM_ID": 21, "SEQ_NUM": "", "ICD9_CODE": ""},  # MIMIC-III has 47 rows without code
+    {"HADM_ID": 21, "SEQ_NUM": "", "ICD9_CODE": ""},  # a row without code
 ]
 
 

@@ -165,7 +165,7 @@ def test_charts_of_carevue_and_metavision(mimic3, run) -> None:  # type: ignore[
             chart(11, TEMP_F_CV, NOON, 98.6, "Deg. F"),
             chart(11, TEMP_C_CALC, NOON, 37.0, "Deg. C"),
             chart(11, TEMP_F_CV, "2152-01-01 13:00:00", 37.5, "Deg. F"),  # Celsius, filed as Fahrenheit
-            chart(11, FIO2_SET, NOON, 0.5, "torr"),  # CareVue's own unit of a fraction
+            chart(11, FIO2_SET, NOON, 0.5, "torr"),  # no unit of a fraction
             chart(11, FIO2_SET, "2152-01-01 13:00:00", 0.7, ""),
             chart(11, WEIGHT_CV, NOON, 80, "kg"),
             chart(11, WEIGHT_CV, "2152-01-02 12:00:00", "81.5", ""),
