@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ehr.hospital import Layout
+from ehr.layouts.eicu import EicuLayout
+from ehr.layouts.mimic3 import MimicIIILayout
 from ehr.layouts.mimic4 import MimicIVLayout
 
-LAYOUTS: tuple[Layout, ...] = (MimicIVLayout(),)
+LAYOUTS: tuple[Layout, ...] = (MimicIVLayout(), MimicIIILayout(), EicuLayout())

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
-
-import polars as pl
 
 from ehr.events import insert_events, prepare_events
 from ehr.files import JsonValue
-from ehr.medications import prescribed_name
+from ehr.layouts.common import (
+    NO_PROCEDURE,
+    hours_sql,
+    load_drug_facts,
+    load_drug_names,
+    load_service_names,
+    load_visits,
+    odd_admissions,
+)
 from ehr.progress import say
 from ehr.series import load_items
 from ehr.summary import SUMMARY_HOURS
@@ -19,31 +24,6 @@ from ehr.tables import Table, Workspace, find_table, need_table
 _SPECIMEN_ITEM = "52033"
 """``d_labitems``: the specimen type of a blood gas (ART., VEN., MIX., CENTRAL VENOUS.)."""
 
-_SERVICES = {
-    "CMED": "cardiology",
-    "CSURG": "cardiac surgery",
-    "DENT": "dentistry",
-    "ENT": "ear, nose and throat",
-    "EYE": "ophthalmology",
-    "GU": "urology",
-    "GYN": "gynaecology",
-    "MED": "general medicine",
-    "NB": "newborn",
-    "NBB": "newborn",
-    "NMED": "neurology",
-    "NSURG": "neurosurgery",
-    "OBS": "obstetrics",
-    "OMED": "oncology",
-    "ORTHO": "orthopaedics",
-    "PSURG": "plastic surgery",
-    "PSYCH": "psychiatry",
-    "SURG": "general surgery",
-    "TRAUM": "trauma surgery",
-    "TSURG": "thoracic surgery",
-    "VSURG": "vascular surgery",
-}
-# Nurses' messages and every patient's drip are no procedures.
-_NO_PROCEDURE = "('communication', 'significant events', 'crrt filter change', 'peripheral lines')"
 _NO_ORGANISM = r"^(cancelled|positive|mixed bacterial flora|.*\bno growth\b.*)$"
 _WANTED = "SELECT itemid FROM item WHERE source_table = '{}'"
 _NOTE_MODULE = ("mimic-iv-note", "mimiciv-note", "mimic_iv_note")
@@ -59,10 +39,6 @@ _OPTIONAL = (
     ("hosp", "microbiologyevents"),
     ("note", "discharge"),
 )
-
-
-def _hours(column: str, start: str = "s.start") -> str:
-    return f"date_diff('second', {start}, try_cast({column} AS TIMESTAMP)) / 3600.0"
 
 
 def _beside(directory: Path) -> Iterator[Path]:
@@ -188,7 +164,7 @@ class MimicIV:
             """,  # noqa: S608
             tables=(patients, admissions),
         )
-        counts |= self._odd_admissions(workspace, rows, people)
+        counts |= odd_admissions(workspace, rows, people, (admissions, patients))
         codes = self._found["diagnoses_icd"]
         with workspace.joins_as_written():
             workspace.run(
@@ -198,40 +174,10 @@ class MimicIV:
                 tables=(codes,),
             )
 
-    def _odd_admissions(self, workspace: Workspace, rows: str, people: str) -> dict[str, JsonValue]:
-        """Count what is odd about patients and admissions; none of it costs an admission but a lost or double id."""
-        tables = (self._found["admissions"], self._found["patients"])
-        given = workspace.frame(
-            f"""
-            SELECT count(*) FILTER (hadm_id IS NULL OR subject_id IS NULL) AS admissions_without_id,
-                   count(hadm_id) - count(DISTINCT hadm_id) AS duplicate_admissions,
-                   count(*) FILTER (try_cast(dischtime AS TIMESTAMP) < try_cast(admittime AS TIMESTAMP))
-                       AS ends_before_it_starts,
-                   count(*) FILTER (try_cast(admittime AS TIMESTAMP) IS NULL) AS admissions_without_time,
-                   count(*) FILTER (try_cast(deathtime AS TIMESTAMP) > try_cast(dischtime AS TIMESTAMP))
-                       AS deaths_after_discharge
-            FROM {rows}
-            """,  # noqa: S608
-            tables=tables,
-        ).row(0, named=True)
-        double = workspace.frame(
-            f"SELECT count(subject_id) - count(DISTINCT subject_id) AS n FROM {people}",  # noqa: S608
-            tables=tables,
-        ).item()
-        unaged = workspace.frame("SELECT count(*) AS n FROM stay WHERE age IS NULL").item()
-        kept = workspace.frame("SELECT count(*) AS n FROM stay").item()
-        total = workspace.frame(f"SELECT count(*) AS n FROM {rows}", tables=tables).item()  # noqa: S608
-        return {
-            **given,
-            "duplicate_patients": double,
-            "ages_unknown_or_impossible": unaged,
-            "admission_rows_dropped": total - kept,
-        }
-
     def load_events(self, workspace: Workspace) -> None:
         """Fill ``event`` from ``labevents`` and ``chartevents``."""
         prepare_events(workspace, load_items("mimic_iv"), {"labevents": _SPECIMEN_ITEM})
-        self._load_windows(workspace)
+        load_visits(workspace)
         labs = self._found.get("labevents")
         if labs is not None:
             self._load_labs(workspace, labs)
@@ -245,7 +191,7 @@ class MimicIV:
             insert_events(
                 workspace,
                 f"""
-                SELECT i.item, s.idx, {_hours("e.charttime")} AS hours, e.valuenum AS number, e.value AS text,
+                SELECT i.item, s.idx, {hours_sql("e.charttime")} AS hours, e.valuenum AS number, e.value AS text,
                        NULL::VARCHAR AS remark, e.valueuom AS unit, NULL::VARCHAR AS low, NULL::VARCHAR AS high,
                        e.stay_id AS source, NULL::VARCHAR AS specimen
                 FROM {select} e
@@ -264,7 +210,7 @@ class MimicIV:
         insert_events(
             workspace,
             f"""
-            SELECT i.item, s.idx, {_hours("e.charttime")} AS hours, e.valuenum AS number, e.value AS text,
+            SELECT i.item, s.idx, {hours_sql("e.charttime")} AS hours, e.valuenum AS number, e.value AS text,
                    e.comments AS remark, e.valueuom AS unit, e.ref_range_lower AS low, e.ref_range_upper AS high,
                    e.labevent_id AS source, e.specimen_id AS specimen
             FROM {select} e
@@ -276,47 +222,18 @@ class MimicIV:
             (labs,),
         )
 
-    def _load_windows(self, workspace: Workspace) -> None:
-        """Fill ``visit``: stretches of time in which a patient is in exactly one admission.
-
-        A lab without admission id belongs to the admission whose stretch (from arrival in the emergency department
-        to discharge) holds its time; where two overlap, to none.
-        """
-        rows = workspace.frame(
-            "SELECT patient_id, admission_id, least(start, coalesce(arrival, start)) AS opens, finish AS closes "
-            "FROM stay WHERE start IS NOT NULL AND finish > start ORDER BY patient_id, opens, closes, admission_id"
-        )
-        found: list[tuple[object, object, object, object]] = []
-        for _, group in rows.group_by("patient_id", maintain_order=True):
-            stretches = group.rows()
-            times = sorted({time for row in stretches for time in row[2:4]})
-            for opens, closes in pairwise(times):
-                inside = [row for row in stretches if row[2] <= opens and closes <= row[3]]
-                if len(inside) == 1:
-                    found.append((inside[0][0], inside[0][1], opens, closes))
-        workspace.run(
-            "CREATE TABLE visit (patient_id VARCHAR, admission_id VARCHAR, opens TIMESTAMP, closes TIMESTAMP)"
-        )
-        schema = {"patient_id": pl.String, "admission_id": pl.String, "opens": pl.Datetime, "closes": pl.Datetime}
-        workspace.insert("visit", pl.DataFrame(found, schema=schema, orient="row"))
-
     def load_medications(self, workspace: Workspace) -> None:
         """Fill ``medication`` from the prescriptions; diluents (drug type BASE) are no drugs."""
         table = self._found.get("prescriptions")
         if table is None:
             return
         select = table.sql(("hadm_id", "starttime", "drug"), ("pharmacy_id", "drug_type"))
-        names = workspace.frame(
-            f"SELECT DISTINCT drug FROM {select} WHERE drug IS NOT NULL ORDER BY drug",  # noqa: S608
-            tables=(table,),
-        )["drug"].to_list()
-        workspace.run("CREATE TABLE drug_name (drug VARCHAR, name VARCHAR)")
-        workspace.insert("drug_name", pl.DataFrame({"drug": names, "name": [prescribed_name(n) for n in names]}))
+        load_drug_names(workspace, select, (table,))
         with workspace.joins_as_written():
             workspace.run(
                 f"""
                 INSERT INTO medication
-                SELECT s.idx, n.name, {_hours("p.starttime")} AS hours, false,
+                SELECT s.idx, n.name, {hours_sql("p.starttime")} AS hours, false,
                        'prescriptions:' || coalesce(min(p.pharmacy_id), '')
                 FROM {select} p JOIN stay s ON s.admission_id = p.hadm_id JOIN drug_name n USING (drug)
                 WHERE coalesce(upper(p.drug_type), 'MAIN') <> 'BASE' AND n.name <> ''
@@ -327,14 +244,8 @@ class MimicIV:
 
     def load_facts(self, workspace: Workspace) -> None:
         """Fill ``fact`` from services, ICU stays, early drugs, charted procedures and cultures."""
-        workspace.run("CREATE TABLE service_name (code VARCHAR, name VARCHAR)")
-        names = pl.DataFrame({"code": list(_SERVICES), "name": list(_SERVICES.values())})
-        workspace.insert("service_name", names)
-        workspace.run(
-            "INSERT INTO fact SELECT idx, 'drug', min(hours), name FROM medication "
-            "WHERE NOT before_admission AND hours <= ? GROUP BY ALL",
-            [SUMMARY_HOURS],
-        )
+        load_service_names(workspace)
+        load_drug_facts(workspace)
         self._fact(
             workspace,
             ("services",),
@@ -350,7 +261,7 @@ class MimicIV:
             "procedure",
             "starttime",
             "SELECT e.*, d.label AS text FROM {procedureevents} e JOIN {d_items} d USING (itemid) "  # noqa: S608
-            f"WHERE coalesce(lower(e.ordercategoryname), '') NOT IN {_NO_PROCEDURE}",
+            f"WHERE coalesce(lower(e.ordercategoryname), '') NOT IN {NO_PROCEDURE}",
         )
         cultures = (
             "SELECT e.*, coalesce(e.charttime, e.chartdate) AS taken, {text} AS text FROM {{microbiologyevents}} e"
@@ -377,9 +288,9 @@ class MimicIV:
             workspace.run(
                 f"""
                 INSERT INTO fact
-                SELECT s.idx, '{kind}', min({_hours("e." + time)}) AS hours, e.text
+                SELECT s.idx, '{kind}', min({hours_sql("e." + time)}) AS hours, e.text
                 FROM ({select.format(**queries)}) e JOIN stay s ON s.admission_id = e.hadm_id
-                WHERE e.text IS NOT NULL AND {_hours("e." + time)} <= {SUMMARY_HOURS} {extra}
+                WHERE e.text IS NOT NULL AND {hours_sql("e." + time)} <= {SUMMARY_HOURS} {extra}
                 GROUP BY s.idx, e.text
                 """,  # noqa: S608
                 tables=tables,
@@ -421,7 +332,7 @@ _FACT_COLUMNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 _NAMED_IN_TIME = (
     "AND try_cast(coalesce(e.storetime, e.storedate) AS TIMESTAMP) <= s.finish AND "  # noqa: S608
-    + _hours("coalesce(e.storetime, e.storedate)")
+    + hours_sql("coalesce(e.storetime, e.storedate)")
     + " <= (SELECT coalesce(h.hours, 'inf'::DOUBLE) FROM horizon h WHERE h.idx = s.idx)"
 )
 
