@@ -27,7 +27,7 @@ import polars as pl
 from ehr.progress import set_quiet
 from kg.bundle import FORMAT, Bundle
 from kg.schema import ORDER, TABLES
-from kg.stores import neo4j_load, open_store
+from kg.stores import open_store
 from kg.stores.neo4j_schema import prepare
 from kg.stores.tables import GraphTables
 from kg.vocabulary import Category, Predicate
@@ -201,8 +201,7 @@ def by_hand(database: Database, rows: Rows, size: int, form: str, *, sessions: i
     beside.join()
 
 
-def by_store(database: Database, bundle: Bundle, beside: bool) -> None:
-    neo4j_load.BESIDE = beside
+def by_store(database: Database, bundle: Bundle) -> None:
     with open_store(database.url, read_only=False) as store:
         store.load(bundle)
 
@@ -235,8 +234,7 @@ def main() -> None:
             )
             for form, size, sessions in SETTINGS
         }
-        loops["store 1"] = partial(by_store, database, bundle, False)
-        loops["store 2"] = partial(by_store, database, bundle, True)
+        loops["store.load"] = partial(by_store, database, bundle)
         chosen = {name: loop for name, loop in loops.items() if not arguments.loops or name in arguments.loops}
         measure(database, chosen, arguments.rounds, arguments.server_pid)
 

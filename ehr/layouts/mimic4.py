@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
-
-import polars as pl
 
 from ehr.events import insert_events, prepare_events
 from ehr.files import JsonValue
-from ehr.medications import prescribed_name
+from ehr.layouts.common import (
+    NO_PROCEDURE,
+    hours_sql,
+    load_drug_facts,
+    load_drug_names,
+    load_service_names,
+    load_visits,
+)
 from ehr.series import load_items
 from ehr.summary import SUMMARY_HOURS
 from ehr.tables import Table, Workspace, find_table, need_table
@@ -18,31 +22,6 @@ from ehr.tables import Table, Workspace, find_table, need_table
 _SPECIMEN_ITEM = "52033"
 """``d_labitems``: the specimen type of a blood gas (ART., VEN., MIX., CENTRAL VENOUS.)."""
 
-_SERVICES = {
-    "CMED": "cardiology",
-    "CSURG": "cardiac surgery",
-    "DENT": "dentistry",
-    "ENT": "ear, nose and throat",
-    "EYE": "ophthalmology",
-    "GU": "urology",
-    "GYN": "gynaecology",
-    "MED": "general medicine",
-    "NB": "newborn",
-    "NBB": "newborn",
-    "NMED": "neurology",
-    "NSURG": "neurosurgery",
-    "OBS": "obstetrics",
-    "OMED": "oncology",
-    "ORTHO": "orthopaedics",
-    "PSURG": "plastic surgery",
-    "PSYCH": "psychiatry",
-    "SURG": "general surgery",
-    "TRAUM": "trauma surgery",
-    "TSURG": "thoracic surgery",
-    "VSURG": "vascular surgery",
-}
-# Nurses' messages and every patient's drip are no procedures.
-_NO_PROCEDURE = "('communication', 'significant events', 'crrt filter change', 'peripheral lines')"
 _NO_ORGANISM = r"^(cancelled|positive|mixed bacterial flora|.*\bno growth\b.*)$"
 _OPTIONAL = (
     ("icu", "chartevents"),
@@ -54,10 +33,6 @@ _OPTIONAL = (
     ("hosp", "microbiologyevents"),
     ("note", "discharge"),
 )
-
-
-def _hours(column: str, start: str = "s.start") -> str:
-    return f"date_diff('second', {start}, try_cast({column} AS TIMESTAMP)) / 3600.0"
 
 
 class MimicIV:
@@ -170,7 +145,7 @@ class MimicIV:
     def load_events(self, workspace: Workspace) -> None:
         """Fill ``event`` from ``labevents`` and ``chartevents``."""
         prepare_events(workspace, load_items("mimic_iv"), {"labevents": _SPECIMEN_ITEM})
-        self._load_windows(workspace)
+        load_visits(workspace)
         labs = self._found["labevents"]
         select = labs.sql(
             ("labevent_id", "subject_id", "hadm_id", "itemid", "charttime", "valuenum"),
@@ -179,7 +154,7 @@ class MimicIV:
         insert_events(
             workspace,
             f"""
-            SELECT i.item, s.idx, {_hours("e.charttime")} AS hours, e.valuenum AS number, e.value AS text,
+            SELECT i.item, s.idx, {hours_sql("e.charttime")} AS hours, e.valuenum AS number, e.value AS text,
                    e.comments AS remark, e.valueuom AS unit, e.ref_range_lower AS low, e.ref_range_upper AS high,
                    e.labevent_id AS source, e.specimen_id AS specimen
             FROM {select} e
@@ -196,7 +171,7 @@ class MimicIV:
             insert_events(
                 workspace,
                 f"""
-                SELECT i.item, s.idx, {_hours("e.charttime")} AS hours, e.valuenum AS number, e.value AS text,
+                SELECT i.item, s.idx, {hours_sql("e.charttime")} AS hours, e.valuenum AS number, e.value AS text,
                        NULL::VARCHAR AS remark, e.valueuom AS unit, NULL::VARCHAR AS low, NULL::VARCHAR AS high,
                        e.stay_id AS source, NULL::VARCHAR AS specimen
                 FROM {select} e
@@ -206,46 +181,17 @@ class MimicIV:
                 (chart,),
             )
 
-    def _load_windows(self, workspace: Workspace) -> None:
-        """Fill ``visit``: stretches of time in which a patient is in exactly one admission.
-
-        A lab without admission id belongs to the admission whose stretch (from arrival in the emergency department
-        to discharge) holds its time; where two overlap, to none.
-        """
-        rows = workspace.frame(
-            "SELECT patient_id, admission_id, least(start, coalesce(arrival, start)) AS opens, finish AS closes "
-            "FROM stay WHERE start IS NOT NULL AND finish > start ORDER BY patient_id, opens, closes, admission_id"
-        )
-        found: list[tuple[object, object, object, object]] = []
-        for _, group in rows.group_by("patient_id", maintain_order=True):
-            stretches = group.rows()
-            times = sorted({time for row in stretches for time in row[2:4]})
-            for opens, closes in pairwise(times):
-                inside = [row for row in stretches if row[2] <= opens and closes <= row[3]]
-                if len(inside) == 1:
-                    found.append((inside[0][0], inside[0][1], opens, closes))
-        workspace.run(
-            "CREATE TABLE visit (patient_id VARCHAR, admission_id VARCHAR, opens TIMESTAMP, closes TIMESTAMP)"
-        )
-        schema = {"patient_id": pl.String, "admission_id": pl.String, "opens": pl.Datetime, "closes": pl.Datetime}
-        workspace.insert("visit", pl.DataFrame(found, schema=schema, orient="row"))
-
     def load_medications(self, workspace: Workspace) -> None:
         """Fill ``medication`` from the prescriptions; diluents (drug type BASE) are no drugs."""
         table = self._found.get("prescriptions")
         if table is None:
             return
         select = table.sql(("hadm_id", "starttime", "drug"), ("pharmacy_id", "drug_type"))
-        names = workspace.frame(
-            f"SELECT DISTINCT drug FROM {select} WHERE drug IS NOT NULL ORDER BY drug",  # noqa: S608
-            tables=(table,),
-        )["drug"].to_list()
-        workspace.run("CREATE TABLE drug_name (drug VARCHAR, name VARCHAR)")
-        workspace.insert("drug_name", pl.DataFrame({"drug": names, "name": [prescribed_name(n) for n in names]}))
+        load_drug_names(workspace, select, (table,))
         workspace.run(
             f"""
             INSERT INTO medication
-            SELECT s.idx, n.name, {_hours("p.starttime")} AS hours, false,
+            SELECT s.idx, n.name, {hours_sql("p.starttime")} AS hours, false,
                    'prescriptions:' || coalesce(min(p.pharmacy_id), '')
             FROM {select} p JOIN stay s ON s.admission_id = p.hadm_id JOIN drug_name n USING (drug)
             WHERE coalesce(upper(p.drug_type), 'MAIN') <> 'BASE' AND n.name <> ''
@@ -256,14 +202,8 @@ class MimicIV:
 
     def load_facts(self, workspace: Workspace) -> None:
         """Fill ``fact`` from services, ICU stays, early drugs, charted procedures and cultures."""
-        workspace.run("CREATE TABLE service_name (code VARCHAR, name VARCHAR)")
-        names = pl.DataFrame({"code": list(_SERVICES), "name": list(_SERVICES.values())})
-        workspace.insert("service_name", names)
-        workspace.run(
-            "INSERT INTO fact SELECT idx, 'drug', min(hours), name FROM medication "
-            "WHERE NOT before_admission AND hours <= ? GROUP BY ALL",
-            [SUMMARY_HOURS],
-        )
+        load_service_names(workspace)
+        load_drug_facts(workspace)
         self._fact(
             workspace,
             ("services",),
@@ -279,7 +219,7 @@ class MimicIV:
             "procedure",
             "starttime",
             "SELECT e.*, d.label AS text FROM {procedureevents} e JOIN {d_items} d USING (itemid) "  # noqa: S608
-            f"WHERE coalesce(lower(e.ordercategoryname), '') NOT IN {_NO_PROCEDURE}",
+            f"WHERE coalesce(lower(e.ordercategoryname), '') NOT IN {NO_PROCEDURE}",
         )
         cultures = (
             "SELECT e.*, coalesce(e.charttime, e.chartdate) AS taken, {text} AS text FROM {{microbiologyevents}} e"
@@ -305,9 +245,9 @@ class MimicIV:
         workspace.run(
             f"""
             INSERT INTO fact
-            SELECT s.idx, '{kind}', min({_hours("e." + time)}) AS hours, e.text
+            SELECT s.idx, '{kind}', min({hours_sql("e." + time)}) AS hours, e.text
             FROM ({select.format(**queries)}) e JOIN stay s ON s.admission_id = e.hadm_id
-            WHERE e.text IS NOT NULL AND {_hours("e." + time)} <= {SUMMARY_HOURS} {extra}
+            WHERE e.text IS NOT NULL AND {hours_sql("e." + time)} <= {SUMMARY_HOURS} {extra}
             GROUP BY s.idx, e.text
             """,  # noqa: S608
             tables=tables,

@@ -1,8 +1,8 @@
 """Files for ``neo4j-admin database import full``, and the Cypher that completes what it makes.
 
 The import tool reads CSV by RFC 4180. Two values it cannot carry: a list without elements is left out, and so is a
-list of one empty text. Rows that have such a list have their fingerprint aside, in `ASIDE`; ``constraints.cypher`` puts
-the lists and then the fingerprint. Where it was not run, a later load over Bolt finds those rows different.
+list of one empty text. ``constraints.cypher`` puts them; where it was not run, a later load over Bolt does, since the
+``Bundle`` node says which lists are missing (`kg.stores.neo4j_lists`), and rows of the second kind have no fingerprint.
 
 Sources: Neo4j operations manual, "Import" and "CSV header format"; tried on Neo4j 5.26.29 and 2026.08.1. Constraints
 cannot be made while importing: ``--schema`` answers "Record format batch import does not support schema changes" in the
@@ -25,15 +25,14 @@ from kg.duck import connect
 from kg.export.lines import MEMORY, write_array
 from kg.export.neo4j_rows import FINISH, SCHEMA_STATEMENTS, Kind, bundle_node, kinds, rows, second_label
 from kg.stores.neo4j_difference import CONTENT
+from kg.stores.neo4j_lists import DONE, UNFINISHED, putting
 from kg.stores.tables import GraphTables
 
 DELIMITERS = ("\x1f", "\x1e", "\x1d", "\x1c", "\x02", "\x03", "\ue000", "\ue001", "\uf8ff")
 """What may stand between the elements of a list: the first that occurs in none."""
-ASIDE = "_unfinished"
-"""Property with the fingerprint of what lacks a list; it goes when the list comes."""
 _BUFFER = 4 * 1024 * 1024
 """Bytes of a row that the import tool takes without being told."""
-_AT_ONCE = 20_000
+_AT_ONCE = 10_000
 _TYPES: dict[pl.DataType, str] = {
     pl.Boolean(): "boolean",
     pl.Float64(): "double",
@@ -50,15 +49,15 @@ class _Written:
         arguments: of the import tool, one a file.
         broken: whether values have line breaks in them.
         longest: bytes of the longest row.
-        marked: kinds of which some rows lose a list, with the names of such lists.
-        blank: by kind and list, the keys of rows whose list is one empty text.
+        lost: kinds of which some rows lose a list, with the names of such lists.
+        blank: by kind and list, the keys and fingerprints of rows whose list is one empty text.
     """
 
     arguments: list[str] = field(default_factory=list)
     broken: bool = False
     longest: int = 0
-    marked: dict[Kind, set[str]] = field(default_factory=dict)
-    blank: dict[tuple[Kind, str], list[str]] = field(default_factory=dict)
+    lost: dict[Kind, set[str]] = field(default_factory=dict)
+    blank: dict[tuple[Kind, str], list[tuple[str, int]]] = field(default_factory=dict)
 
 
 def write_neo4j_admin(bundle: Bundle, folder: Path) -> dict[str, int]:
@@ -151,25 +150,20 @@ def _header(kind: Kind, schema: pl.Schema) -> Iterator[str]:
 
 
 def _note_lists(frame: pl.DataFrame, kind: Kind, lists: Sequence[str], written: _Written) -> pl.DataFrame:
-    """Put the fingerprint of rows aside that have a list which the import tool leaves out, and remember them.
-
-    What is remembered is the names of such lists, and the rows whose list is one empty text.
-    """
+    """Remember which lists the import tool leaves out; rows with a list of one empty text lose their fingerprint."""
     if not lists:
         return frame
     blank = {name: (pl.col(name).list.len() == 1) & (pl.col(name).list.first() == "") for name in lists}
-    lost = {name: (pl.col(name).list.len() == 0) | blank[name] for name in lists}
-    any_lost = pl.any_horizontal(lost.values())
-    whole = frame.with_columns(
-        pl.when(~any_lost).then(CONTENT).alias(CONTENT), pl.when(any_lost).then(CONTENT).alias(ASIDE)
-    )
-    found = frame.select(lost[name].any().alias(name) for name in lists).row(0, named=True)
-    for name in lists:
-        if found[name]:
-            written.marked.setdefault(kind, set()).add(name)
-            if keys := frame.filter(blank[name])[kind.key].to_list():
-                written.blank.setdefault((kind, name), []).extend(keys)
-    return whole
+    tests = [(pl.col(name).list.len() == 0).any().alias(name) for name in lists]
+    tests += [test.any().alias(f"blank {name}") for name, test in blank.items()]
+    found = frame.select(tests).row(0, named=True)
+    written.lost.setdefault(kind, set()).update(name for name in lists if found[name])
+    for name in (one for one in lists if found[f"blank {one}"]):
+        rows = frame.filter(blank[name]).select(kind.key, CONTENT).rows()
+        written.blank.setdefault((kind, name), []).extend(rows)
+    if any(found[f"blank {name}"] for name in lists):
+        frame = frame.with_columns(pl.when(~pl.any_horizontal(blank.values())).then(CONTENT).alias(CONTENT))
+    return frame
 
 
 def _lines(frame: pl.DataFrame, kind: Kind, delimiter: str) -> pl.Series:
@@ -200,13 +194,20 @@ def _quoted(column: pl.Expr) -> pl.Expr:
 
 def _write_bundle(bundle: Bundle, tables: GraphTables, folder: Path, delimiter: str, written: _Written) -> None:
     header, cells = [], []
-    for name, value in bundle_node(bundle, tables).items():
+    node = bundle_node(bundle, tables)
+    if lists := sorted(f"{kind.name}.{name}" for kind, names in written.lost.items() for name in names):
+        node[UNFINISHED] = lists
+    for name, value in node.items():
         if isinstance(value, bytes):
             header.append(f"{name}:byte[]")
-            value = delimiter.join(str(one - 256 if one > 127 else one) for one in value)  # Java's bytes have a sign
-        else:
+            text = delimiter.join(str(one - 256 if one > 127 else one) for one in value)  # Java's bytes have a sign
+        elif isinstance(value, str):
             header.append(f"{name}:string")
-        cells.append('"' + value.replace('"', '""') + '"')
+            text = value
+        else:
+            header.append(f"{name}:string[]")
+            text = delimiter.join(value)
+        cells.append('"' + text.replace('"', '""') + '"')
     line = ",".join(cells) + "\n"
     (folder / "nodes-Bundle.header.csv").write_text(",".join(header) + "\n", encoding="utf-8")
     (folder / "nodes-Bundle.csv").write_text(line, encoding="utf-8")
@@ -227,18 +228,18 @@ def _arguments(written: _Written, delimiter: str) -> Iterator[str]:
 
 def _completion(written: _Written) -> Iterator[str]:
     """Give Cypher: lists that the import tool left out, constraints and indexes, the mark that all is there."""
-    for (kind, name), keys in written.blank.items():
+    for (kind, name), found in written.blank.items():
         pattern = f"()-[n:{kind.name}]->()" if kind.relations else f"(n:{kind.name})"
-        for start in range(0, len(keys), _AT_ONCE):
-            some = ", ".join(_text(key) for key in keys[start : start + _AT_ONCE])
-            yield f"MATCH {pattern} WHERE n.{kind.key} IN [{some}] SET n.{name} = ['']"
-    for kind, lists in written.marked.items():
-        pattern = f"()-[n:{kind.name}]->()" if kind.relations else f"(n:{kind.name})"
-        puts = ", ".join(f"n.{name} = coalesce(n.{name}, [])" for name in sorted(lists))
-        yield (
-            f"MATCH {pattern} WHERE n.{ASIDE} IS NOT NULL CALL (n) {{ SET {puts}, n.{CONTENT} = n.{ASIDE}, "
-            f"n.{ASIDE} = null }} IN TRANSACTIONS OF {_AT_ONCE} ROWS"
-        )
+        for start in range(0, len(found), _AT_ONCE):
+            some = ", ".join(f"[{_text(key)}, {content}]" for key, content in found[start : start + _AT_ONCE])
+            yield (
+                f"UNWIND [{some}] AS row MATCH {pattern} WHERE n.{kind.key} = row[0] "
+                f"SET n.{name} = [''], n.{CONTENT} = row[1]"
+            )
+    for kind, lists in written.lost.items():
+        for name in sorted(lists):
+            yield putting(kind.name, name)
+    yield DONE
     yield from SCHEMA_STATEMENTS
     yield FINISH
 

@@ -69,7 +69,7 @@ def second_label() -> pl.Expr:
     return pl.col("category").replace_strict({one.value: one.label for one in Category}, return_dtype=pl.String)
 
 
-def bundle_node(bundle: BundleFiles, tables: GraphTables) -> dict[str, str | bytes]:
+def bundle_node(bundle: BundleFiles, tables: GraphTables) -> dict[str, str | bytes | list[str]]:
     """Give the ``Bundle`` node of a load that is not finished; `FINISH` finishes it."""
     return {
         "id": "bundle",

@@ -18,6 +18,7 @@ from neo4j.graph import Node, Path, Relationship
 from ehr.errors import InputError, StoreError
 from ehr.progress import bar, say
 from kg.search import Hit
+from kg.stores import neo4j_write
 from kg.stores.base import (
     ROW_LIMIT,
     TIME_LIMIT,
@@ -32,17 +33,15 @@ from kg.stores.base import (
 from kg.stores.guard import bind, check_query
 from kg.stores.manifest import READY, parse_manifest
 from kg.stores.neo4j_errors import clear_errors, query_errors
+from kg.stores.neo4j_lists import complete_import
 from kg.stores.neo4j_load import load_tables
 from kg.stores.neo4j_schema import LABELS, prepare, refuse_foreign
 from kg.stores.neo4j_search import search
-from kg.stores.neo4j_write import batch_bytes
 from kg.stores.tables import GraphTables
 
 # What goes wrong is said once, in our own words; without a handler Python would print the driver's beside them.
 logging.getLogger("neo4j").addHandler(logging.NullHandler())
 
-RETRY_SECONDS = 30.0
-"""For so long the driver runs a transaction again that failed for a passing reason."""
 _ADMISSIONS_AT_ONCE = 200
 _NODES_AT_ONCE = 2_000
 
@@ -88,7 +87,7 @@ class Neo4jStore:
                 auth=(str(user), str(password)),
                 connection_timeout=10,
                 connection_acquisition_timeout=20,
-                max_transaction_retry_time=RETRY_SECONDS,
+                max_transaction_retry_time=neo4j_write.RETRY_SECONDS,
                 notifications_min_severity=NotificationMinimumSeverity.OFF,
                 user_agent="clinragen",
             )
@@ -124,10 +123,11 @@ class Neo4jStore:
         if self.manifest.hash == bundle.hash and not force:
             say(f"{self._url} already holds this bundle")
             return self.manifest
-        batch_bytes()  # a setting that is wrong is said before anything is touched
+        neo4j_write.batch_bytes()  # a setting that is wrong is said before anything is touched
         tables = GraphTables(bundle)
         with self._clear_errors(loading=True), self._session(write=True) as session:
             refuse_foreign(session, self._url)
+            complete_import(session)
             prepare(session, self._url)
             load_tables(session, bundle, tables, self._url)
         return self.manifest

@@ -1,27 +1,30 @@
 """Writing rows into Neo4j: transactions of some megabytes, columns instead of rows, halved where memory is short.
 
 The rows of a batch travel as one list a column (``$name[i]``): neither side makes a map for each row. A transaction
-that failed for a passing reason is run again by the driver (`neo4j.Session.execute_write`); one whose commit was not
-answered is not, so nothing is written twice.
+that failed for a passing reason (a deadlock, a server that starts again) is run again for some seconds; one whose
+commit was not answered is not, so nothing is written twice.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable, Sequence
 
 import neo4j
 import numpy as np
 import polars as pl
-from neo4j.exceptions import Neo4jError
+from neo4j.exceptions import DriverError, Neo4jError
 
 from ehr.errors import InputError, StoreError
 from ehr.progress import say
-from kg.stores.neo4j_errors import is_memory
+from kg.stores.neo4j_errors import is_memory, one_line
 
 BATCH_VARIABLE = "CLINRAGEN_NEO4J_BATCH"
 BATCH_BYTES = 2_000_000
+RETRY_SECONDS = 30.0
+"""For so long a transaction is run again that failed for a passing reason."""
 _MOST_ROWS = 20_000
 _ELEMENTS = 10_000
 _VALUE_BYTES = 9
@@ -114,8 +117,24 @@ class Writer:
         return total
 
     def run(self, statement: str, values: dict[str, object]) -> int:
-        """Run a statement that returns one number, in a transaction of its own, and give the number."""
-        return self._session.execute_write(_number, statement, values)
+        """Run a statement that returns one number, in a transaction of its own, and give the number.
+
+        Memory can run short at the commit too, where the driver's own loop would try again in vain: hence this one.
+        """
+        until, pause = time.monotonic() + RETRY_SECONDS, 0.5
+        while True:
+            try:
+                with self._session.begin_transaction() as transaction:
+                    number = int(transaction.run(statement, values).single(strict=True)[0])
+                    transaction.commit()
+                    return number
+            except (Neo4jError, DriverError) as error:
+                if isinstance(error, Neo4jError) and is_memory(error):
+                    raise _TooLarge(one_line(error)) from error
+                if not error.is_retryable() or time.monotonic() + pause > until:
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, 8.0)
 
     def _shrink(self, piece: pl.DataFrame, error: _TooLarge) -> None:
         size = int(row_bytes(piece).sum())
@@ -131,15 +150,6 @@ class Writer:
             remedy="raise db.memory.transaction.max or dbms.memory.transaction.total.max in neo4j.conf; "
             "what was loaded stays",
         )
-
-
-def _number(transaction: neo4j.ManagedTransaction, statement: str, values: dict[str, object]) -> int:
-    try:
-        return int(transaction.run(statement, values).single(strict=True)[0])
-    except Neo4jError as error:
-        if is_memory(error):
-            raise _TooLarge(" ".join((error.message or "").split())) from error
-        raise
 
 
 def _end(ends: np.ndarray[tuple[int], np.dtype[np.int64]], start: int, most: int) -> int:

@@ -93,7 +93,9 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         password = os.environ.get("NEO4J_TEST_PASSWORD") or os.environ.get("NEO4J_PASSWORD", "")
         yield Server(url, user, password, None, None, None)
         return
-    with running(tmp_path_factory.mktemp("neo4j"), request.param) as started:
+    # The newest version runs with the newest Cypher, which its users may have made the default.
+    more = () if request.param.startswith("5.") else ("db.query.default_language=CYPHER_25",)
+    with running(tmp_path_factory.mktemp("neo4j"), request.param, *more) as started:
         yield started
 
 

@@ -13,10 +13,10 @@ import pytest
 
 from ehr.errors import InputError, StoreError
 from kg.queries import browser_text, evidence_queries, evidence_query, run_evidence
-from kg.stores import DiagnosisRecord, GraphStore, Support, neo4j_write, open_store
+from kg.stores import DiagnosisRecord, GraphStore, Support, open_store
 from kg.stores.ladybug_store import CORE
 from kg.stores.neo4j_schema import INDEXES
-from kg.stores.neo4j_write import BATCH_VARIABLE
+from kg.stores.neo4j_write import BATCH_VARIABLE, Writer
 from kg.vocabulary import Category, Predicate
 from tests.integration.conftest import Server
 from tests.kg.store_bundle import CONCEPTS, STATEMENTS, SmallBundle, write_bundle
@@ -96,24 +96,24 @@ def test_loading_twice_changes_nothing(empty: Server, bundle: SmallBundle) -> No
 
 def test_a_load_that_fails_goes_on(empty: Server, bundle: SmallBundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(BATCH_VARIABLE, "1k")
-    real, left = neo4j_write._number, [0]
+    real, left = Writer.run, [0]
 
-    def fails_late(transaction: neo4j.ManagedTransaction, text: str, values: dict[str, object]) -> int:
+    def fails_late(writer: Writer, statement: str, values: dict[str, object]) -> int:
         left[0] -= 1
         if left[0] == 0:
             raise StoreError("pulled the plug")
-        return real(transaction, text, values)
+        return real(writer, statement, values)
 
     with embedded(bundle) as other:
         wanted = everything(other)
     with open_store(empty.url, read_only=False) as store:
         for batches in (2, 9, 9, 5):
             left[0] = batches
-            monkeypatch.setattr(neo4j_write, "_number", fails_late)
+            monkeypatch.setattr(Writer, "run", fails_late)
             with pytest.raises(StoreError, match="pulled the plug"):
                 store.load(bundle)
             assert store.manifest.hash is None
-        monkeypatch.setattr(neo4j_write, "_number", real)
+        monkeypatch.setattr(Writer, "run", real)
         store.load(bundle)
         assert everything(store) == wanted
 

@@ -10,8 +10,9 @@ import pytest
 
 from ehr.errors import InputError
 from kg.bundle import Bundle
-from kg.export.neo4j_admin import ASIDE, DELIMITERS, write_neo4j_admin
+from kg.export.neo4j_admin import DELIMITERS, write_neo4j_admin
 from kg.stores.manifest import READY
+from kg.stores.neo4j_lists import putting
 from kg.stores.neo4j_schema import INDEXES
 from kg.stores.tables import CONCEPT_COLUMNS, EVIDENCE_COLUMNS, GraphTables
 from kg.vocabulary import Category, Predicate
@@ -63,8 +64,7 @@ def test_every_text_comes_back(bundle: Bundle, tmp_path: Path) -> None:
             assert found["note:string"] == row["note"]
             assert float(found["weight:double"]) == row["weight"]
             assert found["checked:boolean"] == ("" if row["checked"] is None else str(row["checked"]).lower())
-            assert (not found["_content:long"]) == (row["publications"] in ([], [""]))
-            assert bool(found["_content:long"]) != bool(found[f"{ASIDE}:long"])
+            assert (found["_content:long"] == "") == (row["publications"] == [""])
 
 
 def test_null_is_nothing_and_an_empty_text_is_in_quotes(bundle: Bundle, tmp_path: Path) -> None:
@@ -122,3 +122,8 @@ def test_the_completion_can_be_taken_apart(bundle: Bundle, tmp_path: Path) -> No
     assert statements[-2] == f"MATCH (b:Bundle {{id: 'bundle'}}) SET b.state = '{READY}'"
     assert [one for one in statements if one.startswith("CREATE ")] == [one.statement for one in INDEXES]
     assert any("SET n.publications = ['']" in one for one in statements)
+    (bundle_row,) = read(tmp_path, "nodes-Bundle")
+    lists = bundle_row["_lists:string[]"].split(delimiter(tmp_path))
+    assert {"Concept.equivalents", "Concept.synonyms", "Evidence.publications", "TREATS.publications"} <= set(lists)
+    for kind, _, name in (one.partition(".") for one in lists):
+        assert putting(kind, name) in statements

@@ -1,0 +1,96 @@
+"""What several layouts share: MIMIC's own words, stretches of admissions, drug orders and facts for the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import polars as pl
+
+from ehr.medications import prescribed_name
+from ehr.summary import SUMMARY_HOURS
+from ehr.tables import Table, Workspace
+
+SERVICES = {
+    "CMED": "cardiology",
+    "CSURG": "cardiac surgery",
+    "DENT": "dentistry",
+    "ENT": "ear, nose and throat",
+    "EYE": "ophthalmology",
+    "GU": "urology",
+    "GYN": "gynaecology",
+    "MED": "general medicine",
+    "NB": "newborn",
+    "NBB": "newborn",
+    "NMED": "neurology",
+    "NSURG": "neurosurgery",
+    "OBS": "obstetrics",
+    "OMED": "oncology",
+    "ORTHO": "orthopaedics",
+    "PSURG": "plastic surgery",
+    "PSYCH": "psychiatry",
+    "SURG": "general surgery",
+    "TRAUM": "trauma surgery",
+    "TSURG": "thoracic surgery",
+    "VSURG": "vascular surgery",
+}
+"""Codes of ``services.curr_service`` in MIMIC-III and MIMIC-IV."""
+
+# Nurses' messages and every patient's drip are no procedures.
+NO_PROCEDURE = "('communication', 'significant events', 'crrt filter change', 'peripheral lines')"
+"""``ordercategoryname`` of MetaVision's procedure events that are none, as an SQL list."""
+
+
+def hours_sql(column: str, start: str = "s.start") -> str:
+    """Give the SQL expression of a time column's hours since ``start``."""
+    return f"date_diff('second', {start}, try_cast({column} AS TIMESTAMP)) / 3600.0"
+
+
+def load_visits(workspace: Workspace) -> None:
+    """Fill ``visit`` from ``stay``: stretches of time in which a patient is in exactly one admission.
+
+    A lab without admission id belongs to the admission whose stretch (from arrival in the emergency department
+    to discharge) holds its time; where two overlap, to none.
+    """
+    rows = workspace.frame(
+        "SELECT patient_id, admission_id, least(start, coalesce(arrival, start)) AS opens, finish AS closes "
+        "FROM stay WHERE start IS NOT NULL AND finish > start ORDER BY patient_id, opens, closes, admission_id"
+    )
+    found: list[tuple[object, object, object, object]] = []
+    for _, group in rows.group_by("patient_id", maintain_order=True):
+        stretches = group.rows()
+        times = sorted({time for row in stretches for time in row[2:4]})
+        for opens, closes in pairwise(times):
+            inside = [row for row in stretches if row[2] <= opens and closes <= row[3]]
+            if len(inside) == 1:
+                found.append((inside[0][0], inside[0][1], opens, closes))
+    workspace.run("CREATE TABLE visit (patient_id VARCHAR, admission_id VARCHAR, opens TIMESTAMP, closes TIMESTAMP)")
+    schema = {"patient_id": pl.String, "admission_id": pl.String, "opens": pl.Datetime, "closes": pl.Datetime}
+    workspace.insert("visit", pl.DataFrame(found, schema=schema, orient="row"))
+
+
+def load_drug_names(workspace: Workspace, select: str, tables: Sequence[Table]) -> None:
+    """Fill ``drug_name``: each text of a drug order (column ``drug`` of ``select``) with its plain name."""
+    names = workspace.frame(
+        f"SELECT DISTINCT drug FROM {select} WHERE drug IS NOT NULL ORDER BY drug",  # noqa: S608
+        tables=tables,
+    )["drug"].to_list()
+    workspace.run("CREATE OR REPLACE TABLE drug_name (drug VARCHAR, name VARCHAR)")
+    plain = pl.DataFrame({"drug": names, "name": [prescribed_name(name) for name in names]})
+    workspace.insert("drug_name", plain)
+
+
+def load_drug_facts(workspace: Workspace) -> None:
+    """Fill ``fact`` with the drugs of the first hours."""
+    workspace.run(
+        "INSERT INTO fact SELECT idx, 'drug', min(hours), name FROM medication "
+        "WHERE NOT before_admission AND hours <= ? GROUP BY ALL",
+        [SUMMARY_HOURS],
+    )
+
+
+def load_service_names(workspace: Workspace) -> None:
+    """Fill ``service_name``, what the codes of `SERVICES` mean."""
+    workspace.run("CREATE TABLE service_name (code VARCHAR, name VARCHAR)")
+    names = pl.DataFrame({"code": list(SERVICES), "name": list(SERVICES.values())})
+    workspace.insert("service_name", names)
