@@ -146,8 +146,8 @@ def drop_venous(workspace: Workspace) -> None:
 _SORTED = """
     SELECT stay.admission_id, series_code.code, e.hours, e.value, series_code.unit,
            e.low AS reference_low, e.high AS reference_high,
-           CASE WHEN e.source_table = 'chartevents' THEN 'chartevents:' || coalesce(e.source::VARCHAR, '')
-                     || ':' || e.itemid
+           CASE WHEN e.source_table IN ('chartevents', 'data') THEN e.source_table || ':'
+                     || coalesce(e.source::VARCHAR, '') || ':' || e.itemid
                 ELSE e.source_table || ':' || coalesce(e.source::VARCHAR, '') END AS source_row
     FROM (SELECT event.*, i.series, i.priority, i.source_table, i.itemid
           FROM event JOIN item i USING (item)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ehr.hospital import Layout
+from ehr.layouts.meds_data import MedsLayout
 from ehr.layouts.mimic4 import MimicIVLayout
 
-LAYOUTS: tuple[Layout, ...] = (MimicIVLayout(),)
+LAYOUTS: tuple[Layout, ...] = (MimicIVLayout(), MedsLayout())

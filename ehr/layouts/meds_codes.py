@@ -111,12 +111,12 @@ def series_items(meanings: Sequence[Meaning]) -> tuple[SeriesItem, ...]:
 
     MIMIC-IV's own items come before LOINC codes: they tell an arterial line from a cuff, which one LOINC code does not.
     """
-    by_item = {item.itemid: item for item in load_items("mimic_iv")}
-    by_loinc = {item.itemid: item for item in load_items("loinc")}
+    codes: dict[tuple[str, str | None], list[str]] = {}
+    for meaning in meanings:
+        codes.setdefault((meaning.kind, meaning.value), []).append(meaning.code)
     found: dict[str, SeriesItem] = {}
-    for kind, known in (("item", by_item), ("loinc", by_loinc)):
-        for meaning in meanings:
-            item = known.get(meaning.value or "") if meaning.kind == kind else None
-            if item is not None and meaning.code not in found:
-                found[meaning.code] = replace(item, table=TABLE, itemid=meaning.code)
-    return tuple(found[code] for code in sorted(found))
+    for kind, layout in (("item", "mimic_iv"), ("loinc", "loinc")):
+        for item in load_items(layout):
+            for code in sorted(codes.get((kind, item.itemid), ())):
+                found.setdefault(code, replace(item, table=TABLE, itemid=code))
+    return tuple(found.values())
