@@ -161,8 +161,9 @@ def _remove_abandoned(out: Path) -> None:
 
 
 def _default_splits(directory: Path) -> Path | None:
-    path = directory / "splits.csv"
-    return path if path.is_file() else None
+    # The second is where a MEDS data set has its own.
+    paths = (directory / name for name in ("splits.csv", "metadata/subject_splits.parquet"))
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _check_place(out: Path) -> None:
@@ -283,7 +284,7 @@ def _write_admissions(
         **counts,
         patients=len(by_patient),
         admissions_without_codes=without,
-        splits="splits.csv" if split_file is not None else "drawn, stratified by patient",
+        splits=split_file.name if split_file is not None else "drawn, stratified by patient",
         diagnoses=code_counts,
     )
     folds = draw_folds(by_patient, seed)

@@ -26,7 +26,9 @@ _IN_STAY = """
     LEFT JOIN stay s ON s.admission_id = coalesce(e.visit, v.admission_id)
 """
 # MEDS keeps 32 bits of a number; the text beside it may have them all.
-_NUMBER = "CASE WHEN try_cast(e.text_value AS FLOAT) = e.numeric_value THEN e.text_value ELSE e.numeric_value::VARCHAR END"
+_NUMBER = (
+    "CASE WHEN try_cast(e.text_value AS FLOAT) = e.numeric_value THEN e.text_value ELSE e.numeric_value::VARCHAR END"
+)
 
 
 class Meds:
@@ -60,11 +62,6 @@ class Meds:
         """Tables that would have been used but are not there."""
         found = {"metadata/codes": self._files.codes, "metadata/subject_splits": self._files.splits}
         return tuple(name for name, table in found.items() if table is None)
-
-    @property
-    def split_file(self) -> Path | None:
-        """The data set's own splits by subject, where it has them."""
-        return self._files.splits.paths[0] if self._files.splits is not None else None
 
     def load_stays(self, workspace: Workspace, counts: dict[str, JsonValue]) -> None:
         """Fill ``stay``, ``diagnosis`` and ``code_map``.

@@ -14,10 +14,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 from flexible_schema import PyArrowSchema, SchemaValidationError, TableValidationError
-from meds import (
+from meds.schema import (
     CodeMetadataSchema,
-    DatasetMetadataSchema,
     DataSchema,
+    DatasetMetadataSchema,
     SubjectSplitSchema,
     code_metadata_filepath,
     data_subdirectory,
@@ -99,16 +99,36 @@ def _one(name: str, path: Path, schema: type[PyArrowSchema]) -> Table | None:
 
 
 def _checked(path: Path, schema: type[PyArrowSchema]) -> Sequence[str]:
-    """Give the columns of a file whose types are the schema's or can be cast to them."""
+    """Give the columns of a file that keeps to the schema, but for the width of its types (``large_string``)."""
     try:
         found = pq.read_schema(path)
     except pa.ArrowException as error:
         raise InputError("no Parquet file, or a damaged one", where=path, remedy="copy or download it again") from error
     try:
-        schema.align(found.empty_table())
+        schema.validate(_standard(found, schema.schema()))
     except (SchemaValidationError, TableValidationError) as error:
         raise InputError(f"breaks the schema of MEDS: {error}", where=path, remedy=_REMEDY) from error
-    return found.names
+    return tuple(map(str, found.names))
+
+
+def _standard(found: pa.Schema, wanted: pa.Schema) -> pa.Schema:
+    """Give the schema with each type that holds the same kind of values as the standard's replaced by that."""
+    fields = []
+    for field in found:
+        number = wanted.get_field_index(field.name)
+        same = number >= 0 and _family(field.type) == _family(wanted.field(number).type)
+        fields.append(pa.field(field.name, wanted.field(number).type) if same else field)
+    return pa.schema(fields)
+
+
+def _family(kind: pa.DataType) -> str:
+    if pa.types.is_dictionary(kind):
+        return _family(kind.value_type)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return f"list of {_family(kind.value_type)}"
+    tests = ("is_integer", "is_floating", "is_timestamp")
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return "text" if text else next((name for name in tests if getattr(pa.types, name)(kind)), str(kind))
 
 
 def _dataset_name(path: Path) -> str:

@@ -69,8 +69,8 @@ _STAYS = f"""
                max(m.time) FILTER (m.kind = 'arrival') AS arrival
         FROM named n JOIN mark m ON m.subject_id = n.subject_id
              AND m.time BETWEEN n.time - INTERVAL 2 DAY AND n.time
-             AND (m.kind = 'arrival' AND (n.previous IS NULL OR m.time > n.previous) OR m.kind IN ('age', 'year_group') AND m.time = n.time
-                  AND m.visit IS NOT DISTINCT FROM n.visit)
+             AND (m.kind = 'arrival' AND (n.previous IS NULL OR m.time > n.previous)
+                  OR m.kind IN ('age', 'year_group') AND m.time = n.time AND m.visit IS NOT DISTINCT FROM n.visit)
         GROUP BY n.admission_id
     ),
     aged AS (
@@ -117,7 +117,7 @@ class MedsRows:
         """Give a sub-query of the rows whose codes are of these kinds, with the columns of ``meds_code``."""
         have, visit = self.files.data.columns, self.visit_column
         chosen = ["d.subject_id::BIGINT AS subject_id", "d.time::TIMESTAMP AS time"]
-        chosen.append(f'nullif(trim(d."{visit}"::VARCHAR), \'\') AS visit' if visit else "NULL::VARCHAR AS visit")
+        chosen.append(f"nullif(trim(d.\"{visit}\"::VARCHAR), '') AS visit" if visit else "NULL::VARCHAR AS visit")
         for name, kind in _OPTIONAL.items():
             value = f'try_cast(d."{name}" AS {kind})' if name in have else f"NULL::{kind}"
             chosen.append(f'{value} AS "{name}"')
@@ -143,9 +143,9 @@ class MedsRows:
         rows = [tuple(getattr(m, name) for name in names) for m in self.meanings]
         workspace.insert("meds_code", pl.DataFrame(rows, dict.fromkeys(names, pl.String), orient="row"))
         pairs = sorted(_snomed_pairs(parents))
-        names = ("code", "version", "icd_code", "icd_version")
+        columns = dict.fromkeys(("code", "version", "icd_code", "icd_version"), pl.String)
         mapped = [(snomed, "SNOMEDCT", icd, version) for snomed, icd, version in pairs]
-        workspace.insert("code_map", pl.DataFrame(mapped, dict.fromkeys(names, pl.String), orient="row"))
+        workspace.insert("code_map", pl.DataFrame(mapped, columns, orient="row"))
 
     def _metadata(self) -> tuple[dict[str, list[str]], dict[str, str]]:
         parents: dict[str, list[str]] = {}
