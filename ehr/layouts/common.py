@@ -64,7 +64,9 @@ def load_visits(workspace: Workspace) -> None:
             inside = [row for row in stretches if row[2] <= opens and closes <= row[3]]
             if len(inside) == 1:
                 found.append((inside[0][0], inside[0][1], opens, closes))
-    workspace.run("CREATE TABLE visit (patient_id VARCHAR, admission_id VARCHAR, opens TIMESTAMP, closes TIMESTAMP)")
+    workspace.run(
+        "CREATE OR REPLACE TABLE visit (patient_id VARCHAR, admission_id VARCHAR, opens TIMESTAMP, closes TIMESTAMP)"
+    )
     schema = {"patient_id": pl.String, "admission_id": pl.String, "opens": pl.Datetime, "closes": pl.Datetime}
     workspace.insert("visit", pl.DataFrame(found, schema=schema, orient="row"))
 
@@ -91,6 +93,6 @@ def load_drug_facts(workspace: Workspace) -> None:
 
 def load_service_names(workspace: Workspace) -> None:
     """Fill ``service_name``, what the codes of `SERVICES` mean."""
-    workspace.run("CREATE TABLE service_name (code VARCHAR, name VARCHAR)")
+    workspace.run("CREATE OR REPLACE TABLE service_name (code VARCHAR, name VARCHAR)")
     names = pl.DataFrame({"code": list(SERVICES), "name": list(SERVICES.values())})
     workspace.insert("service_name", names)

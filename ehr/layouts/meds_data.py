@@ -74,7 +74,7 @@ class Meds:
 
     def load_events(self, workspace: Workspace) -> None:
         """Fill ``event`` with the values of codes that `series_items` knows."""
-        prepare_events(workspace, series_items(self._rows.meanings), {})
+        prepare_events(workspace, series_items(self._rows.meanings(workspace)), {})
         load_visits(workspace)
         insert_events(
             workspace,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 
 import polars as pl
 
@@ -26,6 +26,7 @@ _OPTIONAL = {
     "patient_id": "VARCHAR",
     "sequence": "INTEGER",
 }
+_MEANING = tuple(field.name for field in fields(Meaning))
 _OLDEST = 120
 _SHIFTED = 91
 """Age of those whom the source made 300 years old, so that nobody is known by it (MIMIC-IV writes 91)."""
@@ -101,7 +102,6 @@ class MedsRows:
     """Reads a data set's rows by what their codes mean."""
 
     files: MedsFiles
-    meanings: tuple[Meaning, ...] = ()
 
     @property
     def visit_column(self) -> str | None:
@@ -137,15 +137,18 @@ class MedsRows:
         )
         parents, descriptions = self._metadata()
         mimic = not self.files.name or "mimic" in self.files.name.lower()
-        self.meanings = tuple(read_codes(found["code"], parents, descriptions, mimic_items=mimic))
-        names = ("code", "kind", "value", "version", "unit", "detail")
-        workspace.run(f"CREATE TABLE meds_code ({', '.join(f'{name} VARCHAR' for name in names)})")
-        rows = [tuple(getattr(m, name) for name in names) for m in self.meanings]
-        workspace.insert("meds_code", pl.DataFrame(rows, dict.fromkeys(names, pl.String), orient="row"))
+        workspace.run(f"CREATE OR REPLACE TABLE meds_code ({', '.join(f'{name} VARCHAR' for name in _MEANING)})")
+        rows = [astuple(meaning) for meaning in read_codes(found["code"], parents, descriptions, mimic_items=mimic)]
+        workspace.insert("meds_code", pl.DataFrame(rows, dict.fromkeys(_MEANING, pl.String), orient="row"))
         pairs = sorted(_snomed_pairs(parents))
         columns = dict.fromkeys(("code", "version", "icd_code", "icd_version"), pl.String)
         mapped = [(snomed, "SNOMEDCT", icd, version) for snomed, icd, version in pairs]
         workspace.insert("code_map", pl.DataFrame(mapped, columns, orient="row"))
+
+    def meanings(self, workspace: Workspace) -> list[Meaning]:
+        """Give what `read_codes` found."""
+        rows = workspace.frame(f"SELECT {', '.join(_MEANING)} FROM meds_code ORDER BY ALL")  # noqa: S608
+        return [Meaning(*row) for row in rows.iter_rows()]
 
     def _metadata(self) -> tuple[dict[str, list[str]], dict[str, str]]:
         parents: dict[str, list[str]] = {}
@@ -164,7 +167,7 @@ class MedsRows:
             InputError: where no code states an admission; says which kinds of codes there are.
         """
         data = (self.files.data,)
-        workspace.run(f"CREATE TABLE mark AS SELECT * FROM {self.sql(*_MARKS)}", tables=data)  # noqa: S608
+        workspace.run(f"CREATE OR REPLACE TABLE mark AS SELECT * FROM {self.sql(*_MARKS)}", tables=data)  # noqa: S608
         opened = workspace.frame("SELECT count(*) FROM mark WHERE kind IN ('admission', 'stay')").item()
         if not opened:
             raise InputError(self._no_admissions(workspace), where=self.files.data.paths[0].parent)
@@ -172,7 +175,7 @@ class MedsRows:
         stays = workspace.frame("SELECT count(*) FROM stay").item()
         counts["admission_rows_dropped"] = opened - stays
         workspace.run(
-            "CREATE TABLE diagnosed AS SELECT d.*, d.kind = 'snomed' AND d.value NOT IN "  # noqa: S608
+            "CREATE OR REPLACE TABLE diagnosed AS SELECT d.*, d.kind = 'snomed' AND d.value NOT IN "  # noqa: S608
             f"(SELECT code FROM code_map) AS unmapped FROM {self.sql('diagnosis', 'snomed')} d",
             tables=data,
         )
