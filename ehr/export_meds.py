@@ -173,6 +173,7 @@ def _write_metadata(cohort: Cohort, place: Place, out: Path, include_text: bool)
     }
     meds.DatasetMetadataSchema.validate(json.loads(json.dumps(dataset)))
     write_json(out / meds.dataset_metadata_filepath, dataset)
+    (out / "LICENSE.txt").write_text(terms + "\n", encoding="utf-8")  # so that ingesting it again keeps the terms
     notes = "one an admission, at its beginning" if include_text else "left out (`--include-text` writes them)"
     text = _README.format(layout=layout, terms=terms, version=importlib.metadata.version("meds"), notes=notes)
     (out / "README.md").write_text(text, encoding="utf-8")

@@ -8,13 +8,11 @@ copied, mended, into the workspace; the copy is read in its place.
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from ehr.workspace import broken_gzip
 
@@ -27,7 +25,7 @@ _LONGEST = 4 << 20
 csv.field_size_limit(2 * _LONGEST)
 
 
-def mend(path: Path, columns: int, copy: Path, *, keep_going: bool = False) -> Counter[str]:
+def mend(path: Path, columns: int, copy: Path, *, keep_going: bool = False, quoted: bool = True) -> Counter[str]:
     """Look through a CSV file and write a mended copy where that is needed.
 
     Args:
@@ -35,6 +33,7 @@ def mend(path: Path, columns: int, copy: Path, *, keep_going: bool = False) -> C
         columns: how many columns it has.
         copy: where the mended copy goes; not written where the file is sound.
         keep_going: read a truncated packed file up to its break.
+        quoted: whether a quote opens a field; in tab-separated files it is a character like any other.
 
     Returns:
         How many lines were mended or left out, by kind; empty for a sound file.
@@ -43,46 +42,58 @@ def mend(path: Path, columns: int, copy: Path, *, keep_going: bool = False) -> C
         InputError: for a truncated or damaged gzip, unless ``keep_going``.
     """
     found: Counter[str] = Counter()
-    for _ in _records(path, columns, found, keep_going=keep_going):
+    for _ in _records(path, columns, found, keep_going=keep_going, quoted=quoted):
         pass
     if found:
         found.clear()
         with copy.open("wb") as out:
-            out.writelines(_records(path, columns, found, keep_going=keep_going))
+            out.writelines(_records(path, columns, found, keep_going=keep_going, quoted=quoted))
     return found
 
 
-def _open(path: Path) -> IO[bytes]:
-    return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
+def _pieces(path: Path) -> Iterator[bytes]:
+    """Give a file's bytes, unpacked, all that there are before an error is raised."""
+    with path.open("rb") as file:
+        if not path.name.lower().endswith(".gz"):
+            yield from iter(lambda: file.read(_CHUNK), b"")
+            return
+        member = zlib.decompressobj(wbits=31)
+        while packed := file.read(_CHUNK >> 2):
+            while packed:
+                yield member.decompress(packed)
+                packed = b""
+                if member.eof:  # packed files may be put one after the other, and be filled up with zeros
+                    packed = member.unused_data.lstrip(b"\0")
+                    member = zlib.decompressobj(wbits=31) if packed else member
+        if not member.eof:
+            raise EOFError
 
 
 def _chunks(path: Path, found: Counter[str], *, keep_going: bool) -> Iterator[bytes]:
     """Give the file's bytes in pieces that end at line ends."""
-    rest = b""
+    rest: list[bytes] = []
     try:
-        with _open(path) as file:
-            while piece := file.read(_CHUNK):
-                end = piece.rfind(b"\n") + 1
-                if not end:
-                    rest += piece
-                    continue
-                yield rest + piece[:end]
-                rest = piece[end:]
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        for piece in _pieces(path):
+            end = piece.rfind(b"\n") + 1
+            if end:
+                yield b"".join([*rest, piece[:end]])
+                rest = []
+            rest.append(piece[end:])
+    except (EOFError, zlib.error) as error:
         if not keep_going:
             raise broken_gzip(path) from error
         found[CUT_SHORT] += 1  # what stands after the last line end is no whole record
         return
-    if rest:
-        yield rest
+    if any(rest):
+        yield b"".join(rest)
 
 
-def _records(path: Path, columns: int, found: Counter[str], *, keep_going: bool) -> Iterator[bytes]:
+def _records(path: Path, columns: int, found: Counter[str], *, keep_going: bool, quoted: bool) -> Iterator[bytes]:
     """Give sound text in pieces, counting what was mended or left out."""
     held: list[bytes] = []  # a line that opened a quote, and those after it
     for chunk in _chunks(path, found, keep_going=keep_going):
         text = chunk if chunk.isascii() else _decoded(chunk, found)
-        if held or b'"' in text:
+        if held or (quoted and b'"' in text):
             yield b"".join(_closed(text.split(b"\n"), columns, held, found))
         else:
             yield text

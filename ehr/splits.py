@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -116,6 +117,46 @@ def draw_splits(counts: Counts, seed: int) -> dict[str, str]:
     """Draw train, dev and test by patient, stratified over the labels (shares: `SHARES`)."""
     names = list(SHARES)
     return {patient: names[part] for patient, part in stratify(counts, list(SHARES.values()), seed).items()}
+
+
+SplitPolicy = Literal["stratified", "temporal"]
+"""How splits are drawn: balanced over the labels, or the latest years to test on what came later."""
+
+
+def temporal_splits(admissions: pl.DataFrame) -> dict[str, str]:
+    """Split patients by the year group of their latest admission: the earliest train, then dev, the latest test.
+
+    Year groups are kept whole, so the shares are those of `SHARES` as nearly as the groups allow; with two groups there
+    is no development part of its own, and patients of the first are train.
+
+    Args:
+        admissions: columns ``patient_id``, ``year_group``.
+
+    Raises:
+        InputError: where there are not two year groups.
+    """
+    latest = admissions.group_by("patient_id").agg(pl.col("year_group").max()).sort("patient_id")
+    sizes = latest.drop_nulls().group_by("year_group").len().sort("year_group")
+    groups = sizes["year_group"].to_list()
+    if len(groups) < 2:
+        raise InputError(
+            f"{len(groups)} year groups of admission", where="--split temporal", remedy="it needs two or more"
+        )
+    total, reached = int(sizes["len"].sum()), 0
+    split_of: dict[str | None, str] = {None: "train"}  # a patient of unknown year never tests
+    for place, (group, count) in enumerate(sizes.iter_rows()):
+        left = len(groups) - place - 1
+        middle = (reached + count / 2) / total
+        name = "train" if middle <= SHARES["train"] else "dev" if middle <= 1 - SHARES["test"] else "test"
+        if place == 0:
+            name = "train"
+        elif left == 0:
+            name = "test"
+        elif left == 1 and "dev" not in split_of.values():
+            name = "dev"
+        split_of[group] = name
+        reached += count
+    return {patient: split_of[group] for patient, group in latest.iter_rows()}
 
 
 def draw_folds(counts: Counts, seed: int) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ MEMORY = "1500MB"
 """What DuckDB may hold in memory unless told otherwise; the rest of the process needs some hundred megabytes."""
 
 _CSV_LINE = re.compile(r"CSV Error on Line: (\d+)")
+_CSV_COLUMNS = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
 _KINDS = {
     "MISSING COLUMNS": "wrong number of columns",
     "TOO MANY COLUMNS": "wrong number of columns",
@@ -58,7 +59,9 @@ def duckdb_errors(paths: Sequence[Path], scratch: Path) -> Iterator[None]:
             raise broken_gzip(where) from None
         line = _CSV_LINE.search(text)
         if line:
-            raise InputError("not readable as CSV", where=f"{where} line {line[1]}") from None
+            count = _CSV_COLUMNS.search(text)
+            what = f"expected {count[1]} columns, found {count[2]}" if count else "not readable as CSV in UTF-8"
+            raise InputError(what, where=f"{where} line {line[1]}") from None
         if "parquet" in text.lower() and named:
             raise InputError("damaged Parquet file", where=where, remedy="copy or download it again") from None
         if re.search(r"no space left|out of disk|max_temp_directory_size", text, re.IGNORECASE):
@@ -82,6 +85,7 @@ class Workspace:
     Attributes:
         connection: the DuckDB connection.
         scratch: its directory.
+        on_read: called with a table's name whenever a statement reads it.
     """
 
     def __init__(self, scratch: Path, *, memory: str = MEMORY) -> None:
@@ -95,6 +99,7 @@ class Workspace:
             InputError: for a limit that DuckDB does not understand, or a full disk.
         """
         self.scratch = scratch
+        self.on_read: Callable[[str], None] = lambda name: None
         self._mended: dict[str, Path] = {}
         with duckdb_errors([], scratch):
             self.connection = duckdb.connect(str(scratch / "work.duckdb"))
@@ -123,14 +128,14 @@ class Workspace:
 
     def run(self, sql: str, parameters: Sequence[object] = (), *, tables: Iterable[Table] = ()) -> None:
         """Run a statement; ``tables`` are those it reads, so that an error can name the file."""
-        paths = _paths(tables)
+        paths = self._announce(tables)
         with duckdb_errors(paths, self.scratch):
             self.connection.execute(self._with_copies(sql, paths), list(parameters))
             self._note_rejects(self.connection, paths)
 
     def frame(self, sql: str, *, tables: Iterable[Table] = ()) -> pl.DataFrame:
         """Run a query whose result fits in memory."""
-        paths = _paths(tables)
+        paths = self._announce(tables)
         with duckdb_errors(paths, self.scratch):
             found = _polars(self.connection.sql(self._with_copies(sql, paths)).to_arrow_table())
             self._note_rejects(self.connection, paths)
@@ -138,7 +143,7 @@ class Workspace:
 
     def batches(self, sql: str, rows: int, *, tables: Iterable[Table] = ()) -> Iterator[pl.DataFrame]:
         """Run a query on a cursor of its own and give its rows in frames of about ``rows``."""
-        paths = _paths(tables)
+        paths = self._announce(tables)
         with duckdb_errors(paths, self.scratch):
             cursor = self.connection.cursor()
             reader: pa.RecordBatchReader = cursor.sql(self._with_copies(sql, paths)).to_arrow_reader(rows)
@@ -157,8 +162,8 @@ class Workspace:
 
     def is_done(self, step: str) -> bool:
         """Say whether a step was marked as done, in this run or in one that was stopped."""
-        found = self.connection.execute("SELECT count(*) FROM done WHERE step = ?", [step]).fetchone()
-        return found is not None and found[0] > 0
+        found = self.connection.execute("SELECT count(*) FROM done WHERE step = ?", [step]).fetchall()
+        return bool(found[0][0])
 
     def mark_done(self, step: str) -> None:
         """Note a step as done; in a transaction together with what it wrote, where there is one."""
@@ -187,6 +192,12 @@ class Workspace:
             found.setdefault(file, {})[kind] = count
         return found
 
+    def _announce(self, tables: Iterable[Table]) -> list[Path]:
+        found = list(tables)
+        for table in found:
+            self.on_read(table.name)
+        return [path for table in found for path in table.paths]
+
     def _with_copies(self, sql: str, paths: Sequence[Path]) -> str:
         for path in paths:
             copy = self._mended.get(str(path))
@@ -202,10 +213,10 @@ class Workspace:
             SELECT file_path, error_type::VARCHAR, scan_id, count(DISTINCT line)
             FROM reject_errors JOIN reject_scans USING (scan_id, file_id) GROUP BY ALL
         """
-        try:
-            rows = connection.execute(query).fetchall()
-        except duckdb.CatalogException:
+        there = connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'reject_errors'").fetchall()
+        if not there[0][0]:
             return
+        rows = connection.execute(query).fetchall()
         counts: dict[tuple[str, str, int], int] = {}
         for file, kind, scan, count in rows:
             key = (original.get(file, file), _KINDS.get(kind, kind.lower()), scan)
@@ -214,7 +225,3 @@ class Workspace:
             self.note_left_out(Path(file), kind, count)
         connection.execute("DROP TABLE reject_errors")
         connection.execute("DROP TABLE reject_scans")
-
-
-def _paths(tables: Iterable[Table]) -> list[Path]:
-    return [path for table in tables for path in table.paths]

@@ -15,6 +15,7 @@ from ehr.layouts.common import (
     load_service_names,
     load_visits,
 )
+from ehr.progress import say
 from ehr.series import load_items
 from ehr.summary import SUMMARY_HOURS
 from ehr.tables import Table, Workspace, find_table, need_table
@@ -23,6 +24,8 @@ _SPECIMEN_ITEM = "52033"
 """``d_labitems``: the specimen type of a blood gas (ART., VEN., MIX., CENTRAL VENOUS.)."""
 
 _NO_ORGANISM = r"^(cancelled|positive|mixed bacterial flora|.*\bno growth\b.*)$"
+_NOTE_MODULE = ("mimic-iv-note", "mimiciv-note", "mimic_iv_note")
+_OLDEST = 120.0
 _OPTIONAL = (
     ("icu", "chartevents"),
     ("icu", "icustays"),
@@ -35,13 +38,31 @@ _OPTIONAL = (
 )
 
 
+def _beside(directory: Path) -> Iterator[Path]:
+    """Give the places where MIMIC-IV-Note lies when it was downloaded beside MIMIC-IV, the latest version first.
+
+    PhysioNet's own folders are ``mimiciv/3.1`` and ``mimic-iv-note/2.2``.
+    """
+    for parent in (directory.resolve().parent, directory.resolve().parent.parent):
+        try:
+            modules = [p for p in parent.iterdir() if p.is_dir() and p.name.lower().startswith(_NOTE_MODULE)]
+            found = [place for module in modules for place in (module, *filter(Path.is_dir, module.iterdir()))]
+        except OSError:
+            continue  # a folder above that may not be listed
+        yield from sorted(found, reverse=True)
+
+
 class MimicIV:
     """An opened MIMIC-IV directory."""
 
     name = "mimic-iv"
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, notes: Path | None = None) -> None:
         """Find the tables and check their columns.
+
+        Args:
+            directory: with ``hosp/`` and ``icu/``.
+            notes: directory of MIMIC-IV-Note; by default looked for there and beside it.
 
         Raises:
             InputError: names the missing file or column.
@@ -61,7 +82,20 @@ class MimicIV:
             table = find_table(directory, folder, name, parts=name == "chartevents")
             if table is not None:
                 self._found[name] = table
+        self._find_notes(notes)
         self._check_columns()
+
+    def _find_notes(self, notes: Path | None) -> None:
+        """Take the discharge notes of the module MIMIC-IV-Note, where they are not among the tables."""
+        if notes is not None:
+            self._found["discharge"] = need_table(notes, "note", "discharge", "MIMIC-IV-Note")
+            return
+        for place in [] if "discharge" in self._found else _beside(self.directory):
+            table = find_table(place, "note", "discharge")
+            if table is not None:
+                say(f"notes are taken from {place}")
+                self._found["discharge"] = table
+                return
 
     def _check_columns(self) -> None:
         needed = {
@@ -105,7 +139,8 @@ class MimicIV:
         """Fill ``stay`` (one row an admission id, the first where one stands twice) and ``diagnosis``."""
         patients, admissions = self._found["patients"], self._found["admissions"]
         rows = admissions.sql(
-            ("subject_id", "hadm_id", "admittime", "dischtime"), ("admission_type", "admission_location", "edregtime")
+            ("subject_id", "hadm_id", "admittime", "dischtime"),
+            ("admission_type", "admission_location", "edregtime", "deathtime"),
         )
         people = patients.sql(("subject_id", "gender", "anchor_age", "anchor_year"), ("anchor_year_group",))
         workspace.run(
@@ -118,12 +153,13 @@ class MimicIV:
                 QUALIFY row_number() OVER (PARTITION BY hadm_id ORDER BY admittime, dischtime, subject_id) = 1
             ),
             person AS (
-                SELECT * FROM {people}
+                SELECT *, try_cast(anchor_age AS DOUBLE) AS years FROM {people}
                 QUALIFY row_number() OVER (PARTITION BY subject_id ORDER BY anchor_year, anchor_age, gender) = 1
             )
             SELECT row_number() OVER (ORDER BY once.hadm_id) - 1, once.hadm_id, once.subject_id,
-                   CASE WHEN try_cast(anchor_age AS DOUBLE) > 89 THEN try_cast(anchor_age AS DOUBLE)
-                        ELSE try_cast(anchor_age AS DOUBLE) + year(start) - try_cast(anchor_year AS INTEGER) END,
+                   CASE WHEN years > {_OLDEST} THEN NULL WHEN years > 89 THEN years
+                        WHEN years + year(start) - try_cast(anchor_year AS INTEGER) BETWEEN 0 AND {_OLDEST}
+                        THEN years + year(start) - try_cast(anchor_year AS INTEGER) END,
                    upper(gender), admission_type, admission_location,
                    CASE WHEN finish >= start THEN date_diff('second', start, finish) / 3600.0 END,
                    anchor_year_group, start, finish, arrival
@@ -131,9 +167,7 @@ class MimicIV:
             """,  # noqa: S608
             tables=(patients, admissions),
         )
-        given = workspace.frame(f"SELECT count(*) AS n FROM {rows}", tables=(admissions,)).item()  # noqa: S608
-        kept = workspace.frame("SELECT count(*) AS n FROM stay").item()
-        counts["admission_rows_dropped"] = given - kept
+        counts |= self._odd_admissions(workspace, rows, people)
         codes = self._found["diagnoses_icd"]
         workspace.run(
             "INSERT INTO diagnosis SELECT s.idx, d.icd_code, d.icd_version, try_cast(d.seq_num AS INTEGER) "  # noqa: S608
@@ -141,6 +175,36 @@ class MimicIV:
             "JOIN stay s ON s.admission_id = d.hadm_id",
             tables=(codes,),
         )
+
+    def _odd_admissions(self, workspace: Workspace, rows: str, people: str) -> dict[str, JsonValue]:
+        """Count what is odd about patients and admissions; none of it costs an admission but a lost or double id."""
+        tables = (self._found["admissions"], self._found["patients"])
+        given = workspace.frame(
+            f"""
+            SELECT count(*) FILTER (hadm_id IS NULL OR subject_id IS NULL) AS admissions_without_id,
+                   count(hadm_id) - count(DISTINCT hadm_id) AS duplicate_admissions,
+                   count(*) FILTER (try_cast(dischtime AS TIMESTAMP) < try_cast(admittime AS TIMESTAMP))
+                       AS ends_before_it_starts,
+                   count(*) FILTER (try_cast(admittime AS TIMESTAMP) IS NULL) AS admissions_without_time,
+                   count(*) FILTER (try_cast(deathtime AS TIMESTAMP) > try_cast(dischtime AS TIMESTAMP))
+                       AS deaths_after_discharge
+            FROM {rows}
+            """,  # noqa: S608
+            tables=tables,
+        ).row(0, named=True)
+        double = workspace.frame(
+            f"SELECT count(subject_id) - count(DISTINCT subject_id) AS n FROM {people}",  # noqa: S608
+            tables=tables,
+        ).item()
+        unaged = workspace.frame("SELECT count(*) AS n FROM stay WHERE age IS NULL").item()
+        kept = workspace.frame("SELECT count(*) AS n FROM stay").item()
+        total = workspace.frame(f"SELECT count(*) AS n FROM {rows}", tables=tables).item()  # noqa: S608
+        return {
+            **given,
+            "duplicate_patients": double,
+            "ages_unknown_or_impossible": unaged,
+            "admission_rows_dropped": total - kept,
+        }
 
     def load_events(self, workspace: Workspace) -> None:
         """Fill ``event`` from ``labevents`` and ``chartevents``."""
@@ -232,7 +296,7 @@ class MimicIV:
             "taken",
             cultures.format(text="e.org_name") + f" WHERE NOT regexp_matches(lower(org_name), '{_NO_ORGANISM}') ",
             # An organism that was named only after discharge was not known.
-            "AND try_cast(coalesce(e.storetime, e.storedate) AS TIMESTAMP) <= s.finish",
+            _NAMED_IN_TIME,
         )
 
     def _fact(
@@ -287,6 +351,13 @@ _FACT_COLUMNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
+_NAMED_IN_TIME = (
+    "AND try_cast(coalesce(e.storetime, e.storedate) AS TIMESTAMP) <= s.finish AND "  # noqa: S608
+    + hours_sql("coalesce(e.storetime, e.storedate)")
+    + " <= (SELECT coalesce(h.hours, 'inf'::DOUBLE) FROM horizon h WHERE h.idx = s.idx)"
+)
+
+
 class MimicIVLayout:
     """Recognises a MIMIC-IV directory."""
 
@@ -300,3 +371,7 @@ class MimicIVLayout:
     def open(self, directory: Path) -> MimicIV:
         """Open it; `InputError` where a needed table or column is missing."""
         return MimicIV(directory)
+
+    def open_with_notes(self, directory: Path, notes: Path) -> MimicIV:
+        """Open it with the notes of MIMIC-IV-Note in another directory; `InputError` where there are none."""
+        return MimicIV(directory, notes)

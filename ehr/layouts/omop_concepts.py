@@ -63,7 +63,8 @@ def load_concepts(workspace: Workspace, concepts: Sequence[Table], used: str, ta
         listed = ", ".join(f"'{name}'" for name in ICD_VERSIONS)
         given = _union(concepts, CONCEPT, ("concept_name",))
         workspace.run(
-            f"INSERT OR IGNORE INTO concept SELECT concept_id, vocabulary_id, concept_code, concept_name FROM ({given}) "  # noqa: S608
+            "INSERT OR IGNORE INTO concept "  # noqa: S608
+            f"SELECT concept_id, vocabulary_id, concept_code, concept_name FROM ({given}) "
             f"WHERE concept_id IS NOT NULL AND (vocabulary_id IN ({listed}) OR concept_id IN ({used}))",
             tables=(*concepts, *tables),
         )

@@ -57,7 +57,7 @@ _CLASSIFIED = """
     FROM named
 """
 
-# Without a vocabulary the form of the codes tells: only ICD-9-CM's begin with a digit, and a stay is coded in one version.
+# Without a vocabulary the form of a code tells: only ICD-9-CM's begin with a digit, and a stay is coded in one version.
 _GUESSED = """
     UPDATE condition SET version = CASE
         WHEN regexp_matches(icd, '^\\d') THEN '9'

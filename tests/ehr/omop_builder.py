@@ -134,6 +134,7 @@ class OmopBuilder:
     def base(self, **options: object) -> None:
         self.write("person", PEOPLE, **options)  # type: ignore[arg-type]
         self.write("visit_occurrence", VISITS, **options)  # type: ignore[arg-type]
+        self.write("condition_occurrence", [condition(100, 31, 0, "I509")], **options)  # type: ignore[arg-type]
 
 
 def concept(key: int, vocabulary: str, code: str, name: str = "x", **more: object) -> Row:

@@ -1,13 +1,14 @@
 import os
 import resource
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from ehr.cohort import Cohort
+from ehr.cohort import SCHEMAS, Cohort
 from ehr.errors import InputError
 from ehr.ingest import ingest
 
@@ -152,16 +153,37 @@ def test_no_room_for_the_file(hospital, tmp_path: Path, limit: int) -> None:  # 
     assert list(place.iterdir()) == []
 
 
-def test_killed_and_run_again(hospital, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+KILLS = {
+    "looking through": "ehr.filling.mend",
+    "stays": "ehr.filling.write_admissions",
+    "labs": "ehr.events.drop_venous",
+    "chart": "ehr.layouts.mimic4.MimicIV._load_windows",
+    "drugs": "ehr.filling.home_medications",
+    "notes": "ehr.filling._write_notes",
+    "end": "ehr.filling._report",
+}
+
+
+@pytest.mark.parametrize("place_of_death", sorted(KILLS))
+def test_killed_and_run_again(hospital, tmp_path: Path, place_of_death: str) -> None:  # type: ignore[no-untyped-def]
     labs = [hospital.lab(i, 11, 50931, f"2152-01-0{1 + i % 4} {i % 24:02d}:{i % 60:02d}:00", i) for i in range(5_000)]
     hospital.write("hosp/labevents", labs)
+    hospital.write("icu/chartevents", [hospital.chart(11, 220045, "2152-01-02 00:00:00", 80)])
+    text = "Chief Complaint:\nfever\nMedications on Admission:\n1. Aspirin 81 mg PO DAILY\n"
+    hospital.write("note/discharge", [{"note_id": "a", "hadm_id": 11, "note_type": "DS", "note_seq": 1, "text": text}])
+    drug = {"hadm_id": 11, "starttime": "2152-01-01 12:00:00", "drug": "Heparin"}
+    hospital.write("hosp/prescriptions", [drug])
     whole = ingest(hospital.root, tmp_path / "whole")
     place = tmp_path / "out"
     place.mkdir()
+    module, _, name = KILLS[place_of_death].rpartition(".")
+    owner = f"importlib.import_module({module!r})"
+    if "MimicIV" in module:
+        owner = f"importlib.import_module({module.rpartition('.')[0]!r}).MimicIV"
     # What a kill in the middle leaves: an unfinished directory beside the place, its owner gone.
     code = (
-        "import os, sys; from pathlib import Path; import ehr.ingest as i\n"
-        "i._write_notes = lambda *a: os.kill(os.getpid(), 9)\n"
+        "import importlib, os, sys; from pathlib import Path; import ehr.ingest as i\n"
+        f"setattr({owner}, {name!r}, lambda *a, **k: os.kill(os.getpid(), 9))\n"
         "i.ingest(Path(sys.argv[1]), Path(sys.argv[2]))"
     )
     killed = subprocess.run(
@@ -170,12 +192,45 @@ def test_killed_and_run_again(hospital, tmp_path: Path) -> None:  # type: ignore
         capture_output=True,
         check=False,
     )
-    assert killed.returncode == -signal.SIGKILL
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
     assert [path.suffix for path in place.iterdir()] == [".tmp"]
+    assert stat.S_IMODE(next(place.iterdir()).stat().st_mode) == 0o700
     again = ingest(hospital.root, place / "cohort")
     assert [path.name for path in place.iterdir()] == ["cohort"]
-    for name in ("series", "notes", "admissions"):
+    for name in SCHEMAS:
         assert again.table_path(name).read_bytes() == whole.table_path(name).read_bytes()
+    manifests = [{**one.manifest} for one in (again, whole)]
+    assert manifests[0] == manifests[1]
+
+
+def test_a_table_that_was_read_is_not_read_again(hospital, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    hospital.write("icu/chartevents", [hospital.chart(11, 220045, "2152-01-02 00:00:00", 80)])
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ehr.filling._load_notes", stop)
+        with pytest.raises(KeyboardInterrupt):
+            ingest(hospital.root, tmp_path / "cohort")
+    read: list[str] = []
+    monkeypatch.setattr("ehr.filling._once_each", lambda advance: read.append)
+    ingest(hospital.root, tmp_path / "cohort")
+    assert read == []
+
+
+def test_what_other_inputs_left_is_removed(hospital, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    place = tmp_path / "out"
+    with monkeypatch.context() as patched:
+        patched.setattr("ehr.filling._load_notes", stop)
+        with pytest.raises(KeyboardInterrupt):
+            ingest(hospital.root, place / "cohort")
+    assert len(list(place.iterdir())) == 1
+    ingest(hospital.root, place / "cohort", seed=3)
+    assert [path.name for path in place.iterdir()] == ["cohort"]
 
 
 def test_an_older_cohort_stays_where_the_new_one_fails(hospital, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
