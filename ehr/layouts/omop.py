@@ -2,7 +2,7 @@
 
 Source: OHDSI CommonDataModel, ``inst/ddl/5.4``. Admissions are visits of an inpatient kind, and visits to an emergency
 or observation room that last over a night (``ehr/visits_omop.csv``), since converters put whole stays under the place
-where they began. Diagnoses are read by their ICD source codes, and by SNOMED through the vocabulary where there are none.
+where they began. Diagnoses are read by their ICD source codes; where there are none, by SNOMED through the vocabulary.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ehr.files import JsonValue
 from ehr.layouts.common import hours_sql, load_drug_facts, load_drug_names, load_visits
 from ehr.layouts.omop_concepts import find_vocabulary, load_concepts, load_visit_kinds
 from ehr.layouts.omop_conditions import load_diagnoses
+from ehr.layouts.omop_visits import load_admissions, moment_sql
 from ehr.series import load_items
 from ehr.tables import Table, Workspace, find_table, need_table
 
@@ -28,10 +29,6 @@ _NEEDED = {
     "drug_exposure": ("person_id", "drug_concept_id"),
     "note": ("person_id", "note_text"),
 }
-_OLDEST = 120
-_SHIFTED = 91
-"""Age of those whom the source made 300 years old, so that nobody is known by it (MIMIC-IV writes 91)."""
-
 # Of SNOMED's Meas Value Operator, in which OMOP writes what stands before a number at the limit of detection.
 _OPERATORS = "CASE e.operator_concept_id WHEN '4171756' THEN '<' WHEN '4171754' THEN '<=' WHEN '4172704' THEN '>' " + (
     "WHEN '4171755' THEN '>=' END"
@@ -43,12 +40,6 @@ _IN_STAY = """
 """
 _DISCHARGE_SUMMARY = "44814637"
 """Note type "Discharge summary" of OMOP before 2021."""
-
-
-def _moment(name: str, *, last: bool = False) -> str:
-    """Give the SQL expression of a time that has a column ``_datetime``, or ``_date`` alone."""
-    day = f"try_cast({name}_date AS TIMESTAMP)"
-    return f"coalesce(try_cast({name}_datetime AS TIMESTAMP), {day}{' + INTERVAL 1 DAY' if last else ''})"
 
 
 class Omop:
@@ -127,86 +118,11 @@ class Omop:
             InputError: where no visit is an admission; says what kinds of visits there are.
         """
         self._load_vocabulary(workspace)
-        person, visit = self._found["person"], self._found["visit_occurrence"]
-        people = person.sql(
-            ("person_id",),
-            (
-                "gender_concept_id",
-                "gender_source_value",
-                "birth_datetime",
-                "year_of_birth",
-                "month_of_birth",
-                "day_of_birth",
-            ),
-        )
-        visits = visit.sql(
-            ("visit_occurrence_id", "person_id", "visit_concept_id"),
-            (
-                "visit_start_date",
-                "visit_start_datetime",
-                "visit_end_date",
-                "visit_end_datetime",
-                "admitted_from_source_value",
-                "admitting_source_value",
-            ),
-        )
-        workspace.run(
-            f"""
-            INSERT INTO stay
-            WITH given AS (
-                SELECT *, {_moment("visit_start")} AS start, {_moment("visit_end", last=True)} AS finish
-                FROM {visits} WHERE visit_occurrence_id IS NOT NULL AND person_id IS NOT NULL
-            ),
-            once AS (
-                SELECT g.*, k.name FROM given g JOIN visit_kind k ON k.concept_id = g.visit_concept_id
-                WHERE k.admission = 'yes' OR finish - start >= INTERVAL 12 HOUR
-                   AND coalesce(try_cast(visit_end_date AS TIMESTAMP), finish)::DATE > g.start::DATE
-                QUALIFY row_number() OVER (PARTITION BY visit_occurrence_id ORDER BY start, finish, person_id) = 1
-            ),
-            people AS (
-                SELECT person_id, coalesce(try_cast(birth_datetime AS TIMESTAMP), make_timestamp(
-                           try_cast(year_of_birth AS INTEGER), coalesce(try_cast(month_of_birth AS INTEGER), 1),
-                           coalesce(try_cast(day_of_birth AS INTEGER), 1), 0, 0, 0)) AS birth,
-                       CASE gender_concept_id WHEN '8532' THEN 'F' WHEN '8507' THEN 'M'
-                            ELSE regexp_extract(upper(gender_source_value), '^(F|M)', 1) END AS sex
-                FROM {people}
-                QUALIFY row_number() OVER (PARTITION BY person_id ORDER BY birth, sex) = 1
-            ),
-            aged AS (
-                SELECT o.*, p.sex, date_sub('year', p.birth, o.start) AS years
-                FROM once o LEFT JOIN people p USING (person_id)
-            )
-            SELECT row_number() OVER (ORDER BY visit_occurrence_id) - 1, visit_occurrence_id, person_id,
-                   CASE WHEN years > {_OLDEST} THEN {_SHIFTED} WHEN years >= 0 THEN years END, nullif(sex, ''),
-                   coalesce(c.name, aged.name), coalesce(admitted_from_source_value, admitting_source_value),
-                   CASE WHEN finish >= start THEN date_diff('second', start, finish) / 3600.0 END,
-                   NULL, start, finish, start
-            FROM aged LEFT JOIN concept c ON c.concept_id = aged.visit_concept_id
-            """,  # noqa: S608
-            tables=(person, visit),
-        )
-        self._count_visits(workspace, visits, counts)
+        load_admissions(workspace, self._found["person"], self._found["visit_occurrence"], counts)
         table = self._found.get("condition_occurrence")
         if table is not None:
             load_visits(workspace)
             load_diagnoses(workspace, table, self._vocabulary["concept_relationship"], self._ancestors(), counts)
-
-    def _count_visits(self, workspace: Workspace, visits: str, counts: dict[str, JsonValue]) -> None:
-        visit = self._found["visit_occurrence"]
-        rows = workspace.frame(
-            f"SELECT coalesce(visit_concept_id, 'none') AS kind, count(*) AS n FROM {visits} g "  # noqa: S608
-            "ANTI JOIN stay s ON s.admission_id = g.visit_occurrence_id GROUP BY kind ORDER BY n DESC, kind",
-            tables=(visit,),
-        )
-        others: dict[str, JsonValue] = dict(rows.iter_rows())
-        counts["visits_that_are_no_admissions"] = others
-        if workspace.frame("SELECT count(*) FROM stay").item() == 0:
-            kinds = ", ".join(list(others)[:8]) or "no visit at all"
-            raise InputError(
-                f"no admissions among the visits; expected visit_concept_id 9201 or 262, found {kinds}",
-                where=visit.paths[0],
-                remedy="put concept_ancestor beside it if those are kinds of inpatient visits",
-            )
 
     def load_events(self, workspace: Workspace) -> None:
         """Fill ``event`` from ``measurement``, by the LOINC code of its concept, source concept or source value."""
@@ -242,7 +158,7 @@ class Omop:
                         ELSE {_OPERATORS} || e.value_as_number END AS text,
                    NULL::VARCHAR AS remark, {unit} AS unit, e.range_low AS low, e.range_high AS high,
                    e.measurement_id AS source, NULL::VARCHAR AS specimen
-            FROM (SELECT *, {_moment("measurement")} AS time FROM {select}) e
+            FROM (SELECT *, {moment_sql("measurement")} AS time FROM {select}) e
             LEFT JOIN {loinc} c ON c.concept_id = e.measurement_concept_id
             LEFT JOIN {loinc} sc ON sc.concept_id = e.measurement_source_concept_id
             JOIN item i ON i.source_table = 'measurement'
@@ -272,8 +188,9 @@ class Omop:
         )
         # A source value may be a mere code; the concept has the name.
         rows = (
-            f"(SELECT d.*, {_moment('drug_exposure_start')} AS time, "  # noqa: S608
-            "coalesce(c.name, CASE WHEN regexp_matches(d.drug_source_value, '[A-Za-z]{3}') THEN d.drug_source_value END) "
+            f"(SELECT d.*, {moment_sql('drug_exposure_start')} AS time, "  # noqa: S608
+            "coalesce(c.name, "
+            "CASE WHEN regexp_matches(d.drug_source_value, '[A-Za-z]{3}') THEN d.drug_source_value END) "
             f"AS drug FROM {select} d LEFT JOIN concept c ON c.concept_id = d.drug_concept_id AND c.concept_id <> '0')"
         )
         load_drug_names(workspace, rows, (table,))
@@ -312,7 +229,7 @@ class Omop:
         )
         query = f"""
             SELECT s.idx, 'note:' || coalesce(e.note_id, '') AS source_row, e.note_text
-            FROM (SELECT *, {_moment("note")} AS time FROM {select}) e
+            FROM (SELECT *, {moment_sql("note")} AS time FROM {select}) e
             LEFT JOIN concept c ON c.concept_id = e.note_class_concept_id
             {_IN_STAY}
             WHERE s.idx IS NOT NULL AND e.note_text IS NOT NULL

@@ -57,7 +57,8 @@ def load_concepts(workspace: Workspace, concepts: Sequence[Table], used: str, ta
         tables: the files that it reads.
     """
     workspace.run(
-        "CREATE OR REPLACE TABLE concept (concept_id VARCHAR PRIMARY KEY, vocabulary VARCHAR, code VARCHAR, name VARCHAR)"
+        "CREATE OR REPLACE TABLE concept "
+        "(concept_id VARCHAR PRIMARY KEY, vocabulary VARCHAR, code VARCHAR, name VARCHAR)"
     )
     if concepts:
         listed = ", ".join(f"'{name}'" for name in ICD_VERSIONS)
