@@ -38,6 +38,7 @@ _IN_STAY = """
     LEFT JOIN visit v ON s0.idx IS NULL AND v.patient_id = e.person_id AND e.time >= v.opens AND e.time < v.closes
     LEFT JOIN stay s ON s.admission_id = coalesce(s0.admission_id, v.admission_id)
 """
+_BEFORE_NAME = r"^(NDA\d+\s+)?([\d.]+\s+(ML|HR|ACTUAT|MG)\s+)*"
 _DISCHARGE_SUMMARY = "44814637"
 """Note type "Discharge summary" of OMOP before 2021."""
 
@@ -186,10 +187,10 @@ class Omop:
                 "visit_occurrence_id",
             ),
         )
-        # A source value may be a mere code; the concept has the name.
+        # A source value may be a mere code; the concept has the name, and before it what RxNorm sets there.
         rows = (
             f"(SELECT d.*, {moment_sql('drug_exposure_start')} AS time, "  # noqa: S608
-            "coalesce(c.name, "
+            f"coalesce(regexp_replace(c.name, '{_BEFORE_NAME}', '', 'i'), "
             "CASE WHEN regexp_matches(d.drug_source_value, '[A-Za-z]{3}') THEN d.drug_source_value END) "
             f"AS drug FROM {select} d LEFT JOIN concept c ON c.concept_id = d.drug_concept_id AND c.concept_id <> '0')"
         )

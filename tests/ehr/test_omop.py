@@ -367,3 +367,32 @@ def test_a_missing_column_or_table(omop, run) -> None:  # type: ignore[no-untype
     (omop.root / "visit_occurrence.csv").unlink()
     with pytest.raises(InputError, match=r"visit_occurrence\.csv"):
         run(layout="omop")
+
+
+def test_a_snomed_code_bears_what_half_of_its_icd_codes_do(omop, run) -> None:  # type: ignore[no-untyped-def]
+    omop.write("concept", ICD)
+    half = [maps(1, 197320), maps(4, 197320)]
+    third = [maps(1, 313217), maps(4, 313217), maps(5, 313217)]
+    omop.write("concept", [*ICD, concept(5, "ICD10CM", "R50.9")])
+    omop.write("concept_relationship", [*half, *third])
+    omop.write("condition_occurrence", [condition(1, -11, 197320), condition(2, 12, 313217)])
+    cohort = run()
+    assert admission(cohort, "-11")["labels"] == ["CCS:157"] and admission(cohort, "12")["labels"] == []
+    assert codes(cohort) == [("SNOMEDCT", "14669001")]
+
+
+def test_nothing_after_the_cut_off(omop, run) -> None:  # type: ignore[no-untyped-def]
+    times = ("2010-06-14 11:00:00", "2010-06-15 11:00:00", "2010-06-18 11:00:00")
+    rows = [measured(n, -11, 3016723, time, 1.0, unit_source_value="mg/dL") for n, time in enumerate(times)]
+    omop.write("measurement", rows)
+    assert values(run(until="24h"))["LOINC:2160-0"] == [(1.0, 1.0)]
+    assert len(values(run())["LOINC:2160-0"]) == 2, "a value after discharge is none of the stay"
+
+
+def test_athenas_names_with_quotes(omop, loaded) -> None:  # type: ignore[no-untyped-def]
+    rows = [concept(1, "ICD10CM", "N17.9", 'kidney "failure'), concept(197320, "SNOMED", "14669001", 'acute 5" x')]
+    omop.write("concept", rows, suffix=".tab.csv")
+    omop.write("concept_relationship", [maps(1, 197320)], suffix=".tab.csv")
+    omop.write("condition_occurrence", [condition(1, -11, 197320)])
+    workspace, _ = loaded()
+    assert workspace.frame("SELECT * FROM code_map").rows() == [("14669001", "SNOMEDCT", "N17.9", "10")]
