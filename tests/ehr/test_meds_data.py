@@ -285,3 +285,29 @@ def test_a_dataset_json_that_is_none(meds, run) -> None:  # type: ignore[no-unty
     meds.dataset(dataset_name=5)
     with pytest.raises(InputError, match=r"dataset\.json"):
         run()
+
+
+def test_it_goes_on_where_a_run_was_stopped(meds, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    from ehr.layouts.meds_data import Meds
+
+    meds.shard(
+        [
+            *PEOPLE,
+            *STAYS,
+            event(1, "2010-03-01 12:00:00", "LOINC/2160-0", 1.5, hadm_id=11),
+            event(1, "2010-03-01 12:00:00", "MEDICATION//START//Heparin", hadm_id=11),
+        ]
+    )
+    whole = ingest(meds.root, tmp_path / "whole")
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for step in ("load_events", "load_medications", "load_facts"):
+        with monkeypatch.context() as patch:
+            patch.setattr(Meds, step, stop)
+            with pytest.raises(KeyboardInterrupt):
+                run()
+    again = run()
+    for name in ("admissions", "series", "codes", "notes", "medications"):
+        assert again.table(name).equals(whole.table(name)), name

@@ -396,3 +396,22 @@ def test_athenas_names_with_quotes(omop, loaded) -> None:  # type: ignore[no-unt
     omop.write("condition_occurrence", [condition(1, -11, 197320)])
     workspace, _ = loaded()
     assert workspace.frame("SELECT * FROM code_map").rows() == [("14669001", "SNOMEDCT", "N17.9", "10")]
+
+
+def test_it_goes_on_where_a_run_was_stopped(omop, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    omop.write("measurement", [measured(1, -11, 3016723, "2010-06-14 11:00:00", 1.5, unit_source_value="mg/dL")])
+    drug = {"person_id": P1, "visit_occurrence_id": -11, "drug_exposure_start_datetime": "2010-06-14 11:00:00"}
+    omop.write("drug_exposure", [{**drug, "drug_exposure_id": 1, "drug_concept_id": 0, "drug_source_value": "Heparin"}])
+    whole = ingest(omop.root, tmp_path / "whole")
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for step in ("load_events", "load_medications", "load_facts"):
+        with monkeypatch.context() as patch:
+            patch.setattr(Omop, step, stop)
+            with pytest.raises(KeyboardInterrupt):
+                run()
+    again = run()
+    for name in ("admissions", "series", "codes", "notes", "medications"):
+        assert again.table(name).equals(whole.table(name)), name
