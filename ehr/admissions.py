@@ -80,7 +80,8 @@ def write_admissions(
         "SELECT patient_id, admission_id, age, sex, admission_type, length_of_stay_hours, year_group "
         "FROM stay ORDER BY idx"
     )
-    where = next((t.paths[0] for t in hospital.tables if t.name.endswith("/admissions")), hospital.tables[0].paths[0])
+    named = {table.name.rpartition("/")[2]: table.paths[0] for table in hospital.tables}
+    where = named.get("admissions") or named.get("patient") or hospital.tables[0].paths[0]
     found = stays["patient_id"].n_unique()
     if found < 2:
         raise InputError(f"{found} patients with admissions; a cohort needs at least two", where=where)

@@ -217,6 +217,10 @@ class Cohort:
         """
         return pl.scan_parquet(self._require(name))
 
+    def rows(self, name: str) -> int:
+        """Give a table's number of rows, from its file's footer."""
+        return int(pq.read_metadata(self._require(name)).num_rows)
+
     def write_table(self, name: str, frame: pl.DataFrame, fingerprint: str, **info: JsonValue) -> None:
         """Write a table whole and note it in the manifest.
 

@@ -104,7 +104,7 @@ def _conversions(number: int, item: SeriesItem, target: str) -> Iterator[dict[st
             yield {"item": number, "unit": unit, "shift": found.shift, "factor": found.factor}
 
 
-def insert_events(workspace: Workspace, select: str, tables: Sequence[Table]) -> None:
+def insert_events(workspace: Workspace, select: str, tables: Sequence[Table], *, withdrawn: str = "false") -> None:
     """Append a hospital table's values, cleaned, each with a status.
 
     Args:
@@ -112,6 +112,7 @@ def insert_events(workspace: Workspace, select: str, tables: Sequence[Table]) ->
         select: query that gives ``item``, ``idx`` (NULL outside all admissions), ``hours``, ``number``, ``text``,
             ``remark``, ``unit``, ``low``, ``high``, ``source`` and ``specimen``, already joined with ``item``.
         tables: the files that the query reads.
+        withdrawn: column of ``select`` that is true where the hospital itself calls the row an error.
 
     A query whose rows are there already, from a run that was stopped, is not run again.
     """
@@ -149,6 +150,7 @@ def insert_events(workspace: Workspace, select: str, tables: Sequence[Table]) ->
                    CASE WHEN rule = '{SPECIMEN}' THEN specimen || ':' || upper(coalesce(text, '')) ELSE specimen END,
                    beyond AND value IS NOT NULL,
                    CASE WHEN rule = '{SPECIMEN}' THEN '{SPECIMEN}'
+                        WHEN {withdrawn} THEN 'withdrawn'
                         WHEN idx IS NULL THEN 'outside_admissions'
                         WHEN ruled.hours IS NULL THEN 'no_time'
                         WHEN given IS NULL THEN 'no_number'

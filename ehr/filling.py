@@ -161,8 +161,7 @@ def _forget_unkept(workspace: Workspace, but: Sequence[str]) -> None:
 def _stays(hospital: Hospital, workspace: Workspace, cohort: Cohort, plan: Plan) -> None:
     counts: dict[str, JsonValue] = {}
     hospital.load_stays(workspace, counts)
-    end = "date_diff('second', start, finish) / 3600.0"
-    hours = f"CASE WHEN finish >= start THEN {end} END"
+    hours = "length_of_stay_hours"
     limit = f"least({hours}, {float(plan.until)})" if plan.until is not None else hours
     workspace.run(f"CREATE OR REPLACE TABLE horizon AS SELECT idx, {limit} AS hours FROM stay")  # noqa: S608
     write_admissions(

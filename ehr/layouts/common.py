@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import polars as pl
 
+from ehr.files import JsonValue
 from ehr.medications import prescribed_name
+from ehr.series import SeriesItem
 from ehr.summary import SUMMARY_HOURS
 from ehr.tables import Table, Workspace
 
@@ -44,6 +46,69 @@ NO_PROCEDURE = "('communication', 'significant events', 'crrt filter change', 'p
 def hours_sql(column: str, start: str = "s.start") -> str:
     """Give the SQL expression of a time column's hours since ``start``."""
     return f"date_diff('second', {start}, try_cast({column} AS TIMESTAMP)) / 3600.0"
+
+
+def odd_admissions(workspace: Workspace, rows: str, people: str, tables: Sequence[Table]) -> dict[str, JsonValue]:
+    """Count what is odd about patients and admissions; none of it costs an admission but a lost or double id.
+
+    Args:
+        workspace: with ``stay`` filled.
+        rows: query of all admissions: ``subject_id``, ``hadm_id``, ``admittime``, ``dischtime``, ``deathtime``.
+        people: query of all patients: ``subject_id``.
+        tables: what they read.
+    """
+    given = workspace.frame(
+        f"""
+        SELECT count(*) FILTER (hadm_id IS NULL OR subject_id IS NULL) AS admissions_without_id,
+               count(hadm_id) - count(DISTINCT hadm_id) AS duplicate_admissions,
+               count(*) FILTER (try_cast(dischtime AS TIMESTAMP) < try_cast(admittime AS TIMESTAMP))
+                   AS ends_before_it_starts,
+               count(*) FILTER (try_cast(admittime AS TIMESTAMP) IS NULL) AS admissions_without_time,
+               count(*) FILTER (try_cast(deathtime AS TIMESTAMP) > try_cast(dischtime AS TIMESTAMP))
+                   AS deaths_after_discharge,
+               count(*) AS total
+        FROM {rows}
+        """,  # noqa: S608
+        tables=tables,
+    ).row(0, named=True)
+    double = workspace.frame(
+        f"SELECT count(subject_id) - count(DISTINCT subject_id) AS n FROM {people}",  # noqa: S608
+        tables=tables,
+    ).item()
+    kept, unaged = workspace.frame("SELECT count(*), count(*) FILTER (age IS NULL) FROM stay").row(0)
+    total = given.pop("total")
+    return {
+        **given,
+        "duplicate_patients": double,
+        "ages_unknown_or_impossible": unaged,
+        "admission_rows_dropped": total - kept,
+    }
+
+
+def renamed_items(workspace: Workspace, items: Sequence[SeriesItem], dictionaries: Mapping[str, Table]) -> list[str]:
+    """Give the items, as ``table:itemid``, that a hospital's own dictionary names otherwise than the item map.
+
+    Names agree where their first five letters and digits do, whatever the case: a dictionary's ``ANION GAP (8-20)``
+    is ``Anion Gap``. An item that the dictionary lacks is not among them.
+
+    Args:
+        workspace: to read with.
+        items: the item map.
+        dictionaries: by table of values, the table with ``itemid`` and ``label``.
+    """
+    found: list[str] = []
+    for name, table in sorted(dictionaries.items()):
+        rows = workspace.frame(f"SELECT itemid, label FROM {table.sql(('itemid', 'label'))}", tables=(table,))  # noqa: S608
+        labels = {itemid: label for itemid, label in rows.iter_rows() if label is not None}
+        for item in items:
+            label = labels.get(item.itemid) if item.table == name else None
+            if label is not None and _letters(label) != _letters(item.label):
+                found.append(f"{name}:{item.itemid}")
+    return found
+
+
+def _letters(label: str) -> str:
+    return "".join(c for c in label.lower() if c.isalnum())[:5]
 
 
 def load_visits(workspace: Workspace) -> None:

@@ -14,6 +14,7 @@ from ehr.layouts.common import (
     load_drug_names,
     load_service_names,
     load_visits,
+    odd_admissions,
 )
 from ehr.progress import say
 from ehr.series import load_items
@@ -167,7 +168,7 @@ class MimicIV:
             """,  # noqa: S608
             tables=(patients, admissions),
         )
-        counts |= self._odd_admissions(workspace, rows, people)
+        counts |= odd_admissions(workspace, rows, people, (admissions, patients))
         codes = self._found["diagnoses_icd"]
         workspace.run(
             "INSERT INTO diagnosis SELECT s.idx, d.icd_code, d.icd_version, try_cast(d.seq_num AS INTEGER) "  # noqa: S608
@@ -175,36 +176,6 @@ class MimicIV:
             "JOIN stay s ON s.admission_id = d.hadm_id",
             tables=(codes,),
         )
-
-    def _odd_admissions(self, workspace: Workspace, rows: str, people: str) -> dict[str, JsonValue]:
-        """Count what is odd about patients and admissions; none of it costs an admission but a lost or double id."""
-        tables = (self._found["admissions"], self._found["patients"])
-        given = workspace.frame(
-            f"""
-            SELECT count(*) FILTER (hadm_id IS NULL OR subject_id IS NULL) AS admissions_without_id,
-                   count(hadm_id) - count(DISTINCT hadm_id) AS duplicate_admissions,
-                   count(*) FILTER (try_cast(dischtime AS TIMESTAMP) < try_cast(admittime AS TIMESTAMP))
-                       AS ends_before_it_starts,
-                   count(*) FILTER (try_cast(admittime AS TIMESTAMP) IS NULL) AS admissions_without_time,
-                   count(*) FILTER (try_cast(deathtime AS TIMESTAMP) > try_cast(dischtime AS TIMESTAMP))
-                       AS deaths_after_discharge
-            FROM {rows}
-            """,  # noqa: S608
-            tables=tables,
-        ).row(0, named=True)
-        double = workspace.frame(
-            f"SELECT count(subject_id) - count(DISTINCT subject_id) AS n FROM {people}",  # noqa: S608
-            tables=tables,
-        ).item()
-        unaged = workspace.frame("SELECT count(*) AS n FROM stay WHERE age IS NULL").item()
-        kept = workspace.frame("SELECT count(*) AS n FROM stay").item()
-        total = workspace.frame(f"SELECT count(*) AS n FROM {rows}", tables=tables).item()  # noqa: S608
-        return {
-            **given,
-            "duplicate_patients": double,
-            "ages_unknown_or_impossible": unaged,
-            "admission_rows_dropped": total - kept,
-        }
 
     def load_events(self, workspace: Workspace) -> None:
         """Fill ``event`` from ``labevents`` and ``chartevents``."""

@@ -91,6 +91,7 @@ def sections_of(found: Quality) -> list[Section]:
             ),
         ),
         *_concepts(found),
+        *_hierarchy(found),
         _refused(found),
         _phenotypes(found),
         _licences(found),
@@ -152,6 +153,12 @@ def _concepts(found: Quality) -> list[Section]:
                 ),
             ),
         ),
+    ]
+
+
+def _hierarchy(found: Quality) -> list[Section]:
+    totals = found.totals
+    return [
         Section(
             "cycles",
             "Cycles in the hierarchy",

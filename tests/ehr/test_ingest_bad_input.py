@@ -157,7 +157,7 @@ KILLS = {
     "looking through": "ehr.filling.mend",
     "stays": "ehr.filling.write_admissions",
     "labs": "ehr.events.drop_venous",
-    "chart": "ehr.layouts.mimic4.MimicIV._load_windows",
+    "chart": "ehr.layouts.mimic4.load_visits",
     "drugs": "ehr.filling.home_medications",
     "notes": "ehr.filling._write_notes",
     "end": "ehr.filling._report",
@@ -178,8 +178,6 @@ def test_killed_and_run_again(hospital, tmp_path: Path, place_of_death: str) -> 
     place.mkdir()
     module, _, name = KILLS[place_of_death].rpartition(".")
     owner = f"importlib.import_module({module!r})"
-    if "MimicIV" in module:
-        owner = f"importlib.import_module({module.rpartition('.')[0]!r}).MimicIV"
     # What a kill in the middle leaves: an unfinished directory beside the place, its owner gone.
     code = (
         "import importlib, os, sys; from pathlib import Path; import ehr.ingest as i\n"

