@@ -31,7 +31,7 @@ from distill.subgraph import (
 )
 from ehr.errors import InputError
 from ehr.files import atomic_path, read_json, write_json
-from ehr.phenotypes import load_phenotypes
+from ehr.phenotypes import LabelSet, load_phenotypes
 from ehr.series import load_series
 from encoder.model import ClinicalModel, Sizes
 from kg.bundle import Bundle
@@ -208,6 +208,8 @@ def fit(
     records: Sequence[Record],
     subgraphs: Mapping[str, Mapping[str, PatientSubgraph]],
     earlier: Preprocessing | None = None,
+    *,
+    labels: LabelSet | None = None,
 ) -> Preprocessing:
     """Learn normalisation, frequencies, kinds of paths and the tokenizer from training patients alone.
 
@@ -218,8 +220,9 @@ def fit(
         subgraphs: mode to admission to subgraph, of the same admissions.
         earlier: of a run whose weights are gone on with; its tokenizer, normalisation and kinds of paths are kept,
             since the weights mean them.
+        labels: the cohort's label set; by default the package's.
     """
-    labels = load_phenotypes()
+    labels = labels or load_phenotypes()
     names = dict(zip(labels.ids, labels.names, strict=True))
     places = {label: place for place, label in enumerate(labels.ids)}
     scales = fit_scales((record.series for record in records), [one.code for one in load_series()])

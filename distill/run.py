@@ -23,7 +23,6 @@ from distill.stages import GRAPH_MODE, StageData, Trainer, stage_logits
 from ehr.cohort import Cohort
 from ehr.errors import InputError
 from ehr.files import JsonValue, fingerprint, read_json, sha256_file, user_errors, write_json
-from ehr.phenotypes import load_phenotypes
 from ehr.progress import say
 from encoder.model import ClinicalModel
 from kg.bundle import Bundle
@@ -305,9 +304,12 @@ def _create(
     subgraphs: dict[str, Mapping[str, PatientSubgraph]] = {}
     if config.knowledge == "graph":
         subgraphs = {mode: read_subgraphs(cohort, train, mode) for mode in ("all", "labs")}
-    places = places or {label: place for place, label in enumerate(load_phenotypes().ids)}
+    if config.knowledge != "none":
+        cohort.need_built_in_labels("training with the graph")
+    labels = cohort.label_set()
+    places = places or {label: place for place, label in enumerate(labels.ids)}
     write_json(out / "config.json", config.as_dict())
-    done = fit(config, bundle, read_records(cohort, train, places), subgraphs, earlier)
+    done = fit(config, bundle, read_records(cohort, train, places), subgraphs, earlier, labels=labels)
     done.save(out)
     return Run(out, config, done, {})
 

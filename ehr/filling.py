@@ -65,7 +65,7 @@ def fill(hospital: Hospital, cohort: Cohort, scratch: Path, plan: Plan) -> None:
             workspace.on_read = _once_each(advance)
             for table in WORK_TABLES:
                 workspace.run(f"CREATE TABLE IF NOT EXISTS {table}")
-            _look_through(hospital, workspace, scratch, plan.keep_going)
+            _look_through(hospital, workspace, scratch, plan.keep_going, advance)
             _step(
                 workspace, "stays", ("stay", "diagnosis", "code_map"), lambda: _stays(hospital, workspace, cohort, plan)
             )
@@ -110,7 +110,7 @@ def _once_each(advance: Advance) -> Callable[[str], None]:
     return on_read
 
 
-def _look_through(hospital: Hospital, workspace: Workspace, scratch: Path, keep_going: bool) -> None:
+def _look_through(hospital: Hospital, workspace: Workspace, scratch: Path, keep_going: bool, advance: Advance) -> None:
     """Find files whose bytes are partly broken, and put mended copies in their place."""
     texts = [table for table in hospital.tables if table.columns and not table.is_parquet]
     paths = [(path, table) for table in texts for path in table.paths]
@@ -118,6 +118,7 @@ def _look_through(hospital: Hospital, workspace: Workspace, scratch: Path, keep_
         copy = scratch / f"mended-{number}.csv"
         step = f"looked through {path}"
         if not workspace.is_done(step):
+            advance(0, note=f"looking through {path.name}")
             quoted = table.delimiter == ","
             found = mend(path, len(table.columns), copy, keep_going=keep_going, quoted=quoted)
             for kind, count in sorted(found.items()):

@@ -60,6 +60,11 @@ class Table:
         """Say whether its files are Parquet."""
         return _kind(self.paths[0]) == ".parquet"
 
+    def alone(self, path: Path) -> Table:
+        """Give one of its files as a table; Parquet files may each have columns of their own (MEDS)."""
+        columns = _header(path)[0] if self.is_parquet else self.columns
+        return Table(self.name, (path,), columns, self.delimiter)
+
     def require(self, *columns: str) -> None:
         """Raise `InputError` where a column is missing; says which and what stands there."""
         absent = [column for column in columns if column not in self.columns and column != ROW_NUMBER]
@@ -70,19 +75,22 @@ class Table:
                 remedy=f"expected the table {self.name} as its publisher documents it",
             )
 
-    def sql(self, columns: Sequence[str], optional: Sequence[str] = ()) -> str:
+    def sql(self, columns: Sequence[str], optional: Sequence[str] = (), *, among: tuple[str, str] | None = None) -> str:
         """Give a sub-query with these columns as trimmed texts, NULL where empty.
 
         Args:
             columns: columns that must be there; `ROW_NUMBER` may be one of them (an integer).
             optional: columns that are NULL where the table lacks them.
+            among: a column, and a query that gives the values that are wanted of it; other rows are passed over before
+                anything else is done with them, which is quicker than to leave that to a join.
         """
-        self.require(*columns)
+        self.require(*columns, *(among[:1] if among else ()))
         chosen = [ROW_NUMBER if column == ROW_NUMBER else _text(column) for column in columns]
         chosen += [_text(c) if c in self.columns else f"NULL::VARCHAR AS {c}" for c in optional]
         numbered = ROW_NUMBER in columns
         readers = [self._reader(path, numbered) for path in self.paths] if numbered else [self._reader(*self.paths)]
-        return f"(SELECT {', '.join(chosen)} FROM ({' UNION ALL '.join(readers)}))"  # noqa: S608 - names checked
+        wanted = f" WHERE trim({_quoted(among[0])}::VARCHAR) IN ({among[1]})" if among else ""
+        return f"(SELECT {', '.join(chosen)} FROM ({' UNION ALL '.join(readers)}){wanted})"  # noqa: S608
 
     def _reader(self, *paths: Path | bool) -> str:
         numbered = paths[-1] is True
@@ -96,8 +104,12 @@ class Table:
         return f"SELECT *{number} FROM read_csv([{files}], columns = {{{types}}}, {options})"  # noqa: S608
 
 
+def _quoted(column: str) -> str:
+    return f'"{column}"'
+
+
 def _text(column: str) -> str:
-    return f'nullif(trim("{column}"::VARCHAR), \'\') AS "{column}"'
+    return f"nullif(trim({_quoted(column)}::VARCHAR), '') AS {_quoted(column)}"
 
 
 def _kind(path: Path) -> str | None:

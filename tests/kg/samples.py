@@ -6,6 +6,7 @@ import json
 import re
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from kg.collect import Collected, Collector
 from kg.readers.formats import FORMATS
 from kg.readers.records import Batch, Fact, Header, Record, Reject
 from kg.readers.source import Context, Source
+from kg.sources import parse_source
 from kg.types import Concept
 from tests.kg import code_samples, hetionet_files, kgx_files, optimuskg_files, primekg_files
 from tests.kg import rxnorm_files as rxnorm
@@ -143,6 +145,14 @@ def records(format_: str, path: Path, **options: str) -> Iterator[Record]:
         assert isinstance(record, Header) == (number == 0), "the header comes first"
         check(record)
         yield record
+
+
+@cache
+def phenotypes() -> tuple[Concept, ...]:
+    """Every term of the Human Phenotype Ontology that the package brings, obsolete ones too."""
+    source = parse_source("hpo")
+    assert source is not None
+    return tuple(one for one in records(source.format, source.path) if isinstance(one, Concept))
 
 
 def collect(format_: str, path: Path, parts: Path) -> Collected:

