@@ -24,7 +24,6 @@ from ehr.errors import InputError
 from ehr.export_meds_rows import Place, create_events, place_admissions
 from ehr.files import atomic_directory, read_json, user_errors, write_json
 from ehr.progress import bar
-from ehr.series import load_series
 from ehr.workspace import Workspace
 
 ETL = "clinragen"
@@ -95,7 +94,7 @@ def _write(cohort: Cohort, out: Path, scratch: Path, include_text: bool) -> dict
             pq.write_table(table, target, compression="zstd")
             shards, events = shards + 1, events + table.num_rows
         (out / "metadata").mkdir()
-        _write_codes(workspace, out)
+        _write_codes(cohort, workspace, out)
     finally:
         workspace.close()
     _write_metadata(cohort, place, out, include_text)
@@ -128,8 +127,8 @@ def _shards(workspace: Workspace, place: Place) -> Iterator[tuple[str, pa.Table]
             advance()
 
 
-def _write_codes(workspace: Workspace, out: Path) -> None:
-    names = {definition.code.replace(":", "/"): definition.name for definition in load_series()}
+def _write_codes(cohort: Cohort, workspace: Workspace, out: Path) -> None:
+    names = {definition.code.replace(":", "/"): definition.name for definition in cohort.series_set()}
     rows = []
     for (code,) in workspace.frame("SELECT DISTINCT code FROM event ORDER BY code").iter_rows():
         parents: list[str] = []

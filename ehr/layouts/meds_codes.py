@@ -106,8 +106,12 @@ def _named(meaning: Meaning, description: str | None) -> Iterator[Meaning]:
         yield meaning
 
 
-def series_items(meanings: Sequence[Meaning]) -> tuple[SeriesItem, ...]:
+def series_items(meanings: Sequence[Meaning], by_loinc: Sequence[SeriesItem]) -> tuple[SeriesItem, ...]:
     """Give one item for each code of the data that holds values of a series.
+
+    Args:
+        meanings: of the data set's codes.
+        by_loinc: items whose id is a LOINC code.
 
     MIMIC-IV's own items come before LOINC codes: they tell an arterial line from a cuff, which one LOINC code does not.
     """
@@ -115,8 +119,8 @@ def series_items(meanings: Sequence[Meaning]) -> tuple[SeriesItem, ...]:
     for meaning in meanings:
         codes.setdefault((meaning.kind, meaning.value), []).append(meaning.code)
     found: dict[str, SeriesItem] = {}
-    for kind, layout in (("item", "mimic_iv"), ("loinc", "loinc")):
-        for item in load_items(layout):
+    for kind, items in (("item", load_items("mimic_iv")), ("loinc", by_loinc)):
+        for item in items:
             for code in sorted(codes.get((kind, item.itemid), ())):
                 found.setdefault(code, replace(item, table=TABLE, itemid=code))
     return tuple(found.values())

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ehr.events import insert_events, prepare_events
 from ehr.files import JsonValue
-from ehr.layouts.common import load_drug_facts, load_drug_names, load_visits
+from ehr.layouts.common import load_drug_facts, load_drug_names, load_visits, loinc_items
 from ehr.layouts.meds_codes import TABLE, series_items
 from ehr.layouts.meds_files import is_meds, open_files
 from ehr.layouts.meds_rows import MedsRows
@@ -74,7 +74,8 @@ class Meds:
 
     def load_events(self, workspace: Workspace) -> None:
         """Fill ``event`` with the values of codes that `series_items` knows."""
-        prepare_events(workspace, series_items(self._rows.meanings(workspace)), {})
+        items = series_items(self._rows.meanings(workspace), loinc_items(workspace, TABLE))
+        prepare_events(workspace, items, {})
         load_visits(workspace)
         insert_events(
             workspace,

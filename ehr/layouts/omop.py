@@ -13,11 +13,10 @@ from pathlib import Path
 from ehr.errors import InputError
 from ehr.events import insert_events, prepare_events, unit_sql
 from ehr.files import JsonValue
-from ehr.layouts.common import hours_sql, load_drug_facts, load_drug_names, load_visits
+from ehr.layouts.common import hours_sql, load_drug_facts, load_drug_names, load_visits, loinc_items
 from ehr.layouts.omop_concepts import find_vocabulary, load_concepts, load_visit_kinds
 from ehr.layouts.omop_conditions import load_diagnoses
 from ehr.layouts.omop_visits import load_admissions, moment_sql
-from ehr.series import load_items
 from ehr.tables import Table, Workspace, find_table, need_table
 
 _OPTIONAL = ("measurement", "condition_occurrence", "drug_exposure", "note")
@@ -127,7 +126,7 @@ class Omop:
 
     def load_events(self, workspace: Workspace) -> None:
         """Fill ``event`` from ``measurement``, by the LOINC code of its concept, source concept or source value."""
-        prepare_events(workspace, load_items("loinc"), {})
+        prepare_events(workspace, loinc_items(workspace, "measurement"), {})
         load_visits(workspace)
         table = self._found.get("measurement")
         if table is None:

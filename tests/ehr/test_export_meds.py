@@ -172,3 +172,16 @@ def test_the_mimic_demo_and_back(tmp_path: Path) -> None:
     export_meds(cohort, tmp_path / "out")
     assert_valid(tmp_path / "out")
     assert_same(cohort, ingest(tmp_path / "out", tmp_path / "again"))
+
+
+def test_series_of_a_users_own(tmp_path: Path, hospital) -> None:  # type: ignore[no-untyped-def]
+    hospital.write("hosp/labevents", [hospital.lab(1, 11, 50954, "2152-01-01 12:00:00", 250, valueuom="IU/L")])
+    (tmp_path / "series.csv").write_text("code,unit,name\n2532-0,U/L,lactate dehydrogenase\n")
+    (tmp_path / "items.csv").write_text("table,itemid,code,unit\nlabevents,50954,2532-0,IU/L\n")
+    chosen = str(tmp_path / "series.csv")
+    cohort = ingest(hospital.root, tmp_path / "cohort", series=chosen, items=tmp_path / "items.csv")
+    assert cohort.table("series").height == 1
+    export_meds(cohort, tmp_path / "out")
+    described = pl.read_parquet(tmp_path / "out" / "metadata" / "codes.parquet")
+    assert "lactate dehydrogenase" in set(described["description"])
+    assert_same(cohort, ingest(tmp_path / "out", tmp_path / "again", series=chosen))

@@ -425,3 +425,14 @@ def test_every_value_is_traced_to_its_row(omop, run) -> None:  # type: ignore[no
     (omop.root / "measurement.csv").unlink()
     found = trace(run(), "-11", "creatinine")
     assert [(row["value"], row["record"]["measurement_id"]) for row in found] == [(1.0, "-1"), (2.0, "-2")]  # type: ignore[index]
+
+
+def test_any_loinc_code_as_a_series(omop, run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "series.csv").write_text("code,unit\n2532-0,U/L\n2339-0,mg/dL\n")
+    omop.write("concept", [concept(3016436, "LOINC", "2532-0", "LDH"), concept(3000483, "LOINC", "2339-0", "glucose")])
+    at = "2010-06-14 11:00:00"
+    omop.write(
+        "measurement", [measured(1, -11, 3016436, at, 250, unit_source_value="IU/L"), measured(2, -11, 3000483, at, 99)]
+    )
+    found = values(run(series=str(tmp_path / "series.csv")))
+    assert found == {"LOINC:2339-0": [(1.0, 99.0)], "LOINC:2532-0": [(1.0, 250.0)]}
