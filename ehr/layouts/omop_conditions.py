@@ -15,6 +15,7 @@ from ehr.layouts.omop_concepts import ICD_VERSIONS, load_code_map
 from ehr.tables import Table, Workspace
 
 _CHARTED = "32817"
+# EHR billing record, EHR billing diagnosis, claim, inpatient claim with its detail and header.
 _BILLED = ("32821", "32019", "32810", "32853", "32854", "32855")
 _ICD_FORM = r"^(?:\d{3}|E\d{3}|[A-Z]\d[0-9A-Z])(?:\.?[0-9A-Z]{1,4})?$"
 # Codes written with their vocabulary: `ICD10CM:I10`, `ICD9CM/401.9`.

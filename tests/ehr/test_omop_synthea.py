@@ -25,7 +25,7 @@ builder = importlib.util.module_from_spec(_spec)
 sys.modules["omop_builder"] = builder
 _spec.loader.exec_module(builder)
 
-# What SNOMED International's and the NLM's map says of the conditions of these patients that are in the label set.
+# This test's own mapping of some of these patients' conditions; no published map was consulted.
 ICD = {
     "59621000": ["I10"],
     "55822004": ["E78.5"],
