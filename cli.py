@@ -373,6 +373,22 @@ def ehr_trace(
     emit(trace(Cohort.open(cohort), admission, series, source=source, include_text=include_text), how)
 
 
+@ehr_app.command("export")
+def ehr_export(
+    cohort: CohortDir,
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="New directory, or an earlier export.")],
+    to: Annotated[Literal["meds"], typer.Option("--to", help="Format: a MEDS data set.")] = "meds",
+    include_text: Annotated[bool, typer.Option("--include-text", help="Also write the note sections.")] = False,
+    how: OutputFormat = Format.TABLE,
+    quiet: Quiet = False,
+) -> None:
+    """Write a cohort for other tools (--to meds), readable by its owner alone."""
+    from ehr.cohort import Cohort
+    from ehr.export_meds import export_meds
+
+    emit(export_meds(Cohort.open(cohort), out, include_text=include_text), how)
+
+
 @distill_app.command("teach")
 def distill_teach(
     cohort: CohortDir,

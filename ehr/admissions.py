@@ -99,7 +99,7 @@ def write_admissions(
         raise InputError(f"{what}; a cohort without labels means nothing", where=_coded(hospital))
     by_patient = patient_counts(rows)
     if split_file is not None:
-        by_split, how = read_splits(split_file, sorted(by_patient)), "splits.csv"
+        by_split, how = read_splits(split_file, sorted(by_patient)), split_file.name
     elif split == "temporal":
         by_split, how = temporal_splits(rows), "temporal, by the patient's latest admission year group"
     else:

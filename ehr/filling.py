@@ -112,13 +112,15 @@ def _once_each(advance: Advance) -> Callable[[str], None]:
 
 def _look_through(hospital: Hospital, workspace: Workspace, scratch: Path, keep_going: bool, advance: Advance) -> None:
     """Find files whose bytes are partly broken, and put mended copies in their place."""
-    paths = [(path, len(table.columns)) for table in hospital.tables if not table.is_parquet for path in table.paths]
-    for number, (path, columns) in enumerate(paths):
+    texts = [table for table in hospital.tables if table.columns and not table.is_parquet]
+    paths = [(path, table) for table in texts for path in table.paths]
+    for number, (path, table) in enumerate(paths):
         copy = scratch / f"mended-{number}.csv"
         step = f"looked through {path}"
         if not workspace.is_done(step):
             advance(0, note=f"looking through {path.name}")
-            found = mend(path, columns, copy, keep_going=keep_going)
+            quoted = table.delimiter == ","
+            found = mend(path, len(table.columns), copy, keep_going=keep_going, quoted=quoted)
             for kind, count in sorted(found.items()):
                 workspace.note_left_out(path, kind, count)
             workspace.mark_done(step)

@@ -26,7 +26,7 @@ from ehr.tables import Table
 from ehr.unfinished import KIND, unfinished
 from ehr.workspace import MEMORY
 
-_DATA_FILES = ("units.csv", "ucum.csv")
+_DATA_FILES = ("units.csv", "ucum.csv", "codes_meds.csv", "concepts_omop.csv", "visits_omop.csv")
 _CODE_VERSION = 8  # raise where the same input would give another cohort
 _SCRATCH = ".work"
 _UNTIL = {"discharge": None, "24h": 24.0, "48h": 48.0}
@@ -187,8 +187,9 @@ def _begin(place: Path, manifest: dict[str, JsonValue], key: str) -> Cohort:
 
 
 def _default_splits(directory: Path) -> Path | None:
-    path = directory / "splits.csv"
-    return path if path.is_file() else None
+    # The second is where a MEDS data set has its own.
+    paths = (directory / name for name in ("splits.csv", "metadata/subject_splits.parquet"))
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _check_place(out: Path) -> None:

@@ -25,7 +25,7 @@ _LONGEST = 4 << 20
 csv.field_size_limit(2 * _LONGEST)
 
 
-def mend(path: Path, columns: int, copy: Path, *, keep_going: bool = False) -> Counter[str]:
+def mend(path: Path, columns: int, copy: Path, *, keep_going: bool = False, quoted: bool = True) -> Counter[str]:
     """Look through a CSV file and write a mended copy where that is needed.
 
     Args:
@@ -33,6 +33,7 @@ def mend(path: Path, columns: int, copy: Path, *, keep_going: bool = False) -> C
         columns: how many columns it has.
         copy: where the mended copy goes; not written where the file is sound.
         keep_going: read a truncated packed file up to its break.
+        quoted: whether a quote opens a field; in tab-separated files it is a character like any other.
 
     Returns:
         How many lines were mended or left out, by kind; empty for a sound file.
@@ -41,12 +42,12 @@ def mend(path: Path, columns: int, copy: Path, *, keep_going: bool = False) -> C
         InputError: for a truncated or damaged gzip, unless ``keep_going``.
     """
     found: Counter[str] = Counter()
-    for _ in _records(path, columns, found, keep_going=keep_going):
+    for _ in _records(path, columns, found, keep_going=keep_going, quoted=quoted):
         pass
     if found:
         found.clear()
         with copy.open("wb") as out:
-            out.writelines(_records(path, columns, found, keep_going=keep_going))
+            out.writelines(_records(path, columns, found, keep_going=keep_going, quoted=quoted))
     return found
 
 
@@ -87,12 +88,12 @@ def _chunks(path: Path, found: Counter[str], *, keep_going: bool) -> Iterator[by
         yield b"".join(rest)
 
 
-def _records(path: Path, columns: int, found: Counter[str], *, keep_going: bool) -> Iterator[bytes]:
+def _records(path: Path, columns: int, found: Counter[str], *, keep_going: bool, quoted: bool) -> Iterator[bytes]:
     """Give sound text in pieces, counting what was mended or left out."""
     held: list[bytes] = []  # a line that opened a quote, and those after it
     for chunk in _chunks(path, found, keep_going=keep_going):
         text = chunk if chunk.isascii() else _decoded(chunk, found)
-        if held or b'"' in text:
+        if held or (quoted and b'"' in text):
             yield b"".join(_closed(text.split(b"\n"), columns, held, found))
         else:
             yield text

@@ -27,6 +27,7 @@ FOLDS = 5
 ADMISSIONS = ""
 """Key under which a patient's counts hold the number of its admissions."""
 
+_MEDS_NAMES = {"tuning": "dev", "held_out": "test"}
 Counts = Mapping[str, Mapping[str, int]]
 """Of each patient: label to number of its admissions with it, and `ADMISSIONS` to the number of all."""
 
@@ -166,11 +167,16 @@ def draw_folds(counts: Counts, seed: int) -> dict[str, int]:
 def read_splits(path: Path, patients: Sequence[str]) -> dict[str, str]:
     """Read ``subject_id,split`` and check that it says exactly one split for each patient of the cohort.
 
+    A Parquet file is read as MEDS writes it: ``tuning`` is our ``dev``, ``held_out`` our ``test``.
+
     Raises:
         InputError: for missing columns, unknown split names, a patient twice in different splits or not at all.
     """
     try:
-        frame = pl.read_csv(path, infer_schema=False)
+        if path.suffix.lower() == ".parquet":
+            frame = pl.read_parquet(path).cast(pl.String)
+        else:
+            frame = pl.read_csv(path, infer_schema=False)
     except FileNotFoundError as error:
         raise InputError("no such file", where=path) from error
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -181,6 +187,7 @@ def read_splits(path: Path, patients: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for line, (patient, split) in enumerate(frame.select("subject_id", "split").iter_rows(), start=2):
         key, name = (patient or "").strip(), (split or "").strip().lower()
+        name = _MEDS_NAMES.get(name, name)
         if name not in SPLITS:
             raise InputError(f"unknown split {split!r}", where=f"{path} line {line}", remedy=f"one of {SPLITS}")
         if found.setdefault(key, name) != name:

@@ -30,9 +30,13 @@ _MAX_LINE = 4 * 1024 * 1024
 # DuckDB takes 16 times the longest line for each buffer unless told, far more than memory allows.
 _BUFFER = 2 * _MAX_LINE
 _CSV = (
-    "header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"', store_rejects = true, "
+    "header = true, auto_detect = false, store_rejects = true, "
     f"rejects_line_size_limit = 1, max_line_size = {_MAX_LINE}, buffer_size = {_BUFFER}"
 )
+
+
+# Athena, which hands out OMOP's vocabularies, writes tabs and no quotes round what it writes.
+_DIALECTS = {",": "delim = ',', quote = '\"', escape = '\"'", "\t": "delim = '\\t', quote = '', escape = ''"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +47,23 @@ class Table:
         name: as in ``hosp/labevents``.
         paths: its files, sorted; all CSV (packed or not) or all Parquet.
         columns: column names in lower case, in file order; those of the first file.
+        delimiter: comma or tab, as the header of the first file has it; nothing is quoted between tabs.
     """
 
     name: str
     paths: tuple[Path, ...]
     columns: tuple[str, ...]
+    delimiter: str = ","
 
     @property
     def is_parquet(self) -> bool:
         """Say whether its files are Parquet."""
         return _kind(self.paths[0]) == ".parquet"
+
+    def alone(self, path: Path) -> Table:
+        """Give one of its files as a table; Parquet files may each have columns of their own (MEDS)."""
+        columns = _header(path)[0] if self.is_parquet else self.columns
+        return Table(self.name, (path,), columns, self.delimiter)
 
     def require(self, *columns: str) -> None:
         """Raise `InputError` where a column is missing; says which and what stands there."""
@@ -87,9 +98,10 @@ class Table:
         if self.is_parquet:
             return f"SELECT * FROM read_parquet([{files}], file_row_number = {str(numbered).lower()})"  # noqa: S608
         types = ", ".join(f"{quote(column)}: 'VARCHAR'" for column in self.columns)
+        options = f"{_DIALECTS[self.delimiter]}, {_CSV}"
         # A window without an order counts in the order of the file; DuckDB runs it in one thread for that.
         number = f", row_number() OVER () - 1 AS {ROW_NUMBER}" if numbered else ""
-        return f"SELECT *{number} FROM read_csv([{files}], columns = {{{types}}}, {_CSV})"  # noqa: S608
+        return f"SELECT *{number} FROM read_csv([{files}], columns = {{{types}}}, {options})"  # noqa: S608
 
 
 def _quoted(column: str) -> str:
@@ -179,17 +191,22 @@ def _open_table(name: str, paths: tuple[Path, ...]) -> Table:
     headers = [_header(path) for path in paths]
     for path, header in zip(paths, headers, strict=True):
         if header != headers[0]:
-            raise InputError(f"columns differ from those of {paths[0].name}: {', '.join(header)}", where=path)
-    return Table(name, paths, headers[0])
+            raise InputError(f"columns differ from those of {paths[0].name}: {', '.join(header[0])}", where=path)
+    names, delimiter = headers[0]
+    return Table(name, paths, names, delimiter)
 
 
-def _header(path: Path) -> tuple[str, ...]:
-    names = tuple(cell.strip().lower() for cell in _first_row(path))
+def _header(path: Path) -> tuple[tuple[str, ...], str]:
+    """Give the names of the columns in lower case, and what divides them."""
+    row, delimiter = _first_row(path), ","
+    if len(row) == 1 and "\t" in row[0]:
+        row, delimiter = row[0].split("\t"), "\t"
+    names = tuple(cell.strip().lower() for cell in row)
     if not any(names):
         raise InputError("the file is empty; expected a CSV header", where=path)
     if len(set(names)) != len(names) or any('"' in name for name in names):
         raise InputError(f"a column name stands twice or is broken: {', '.join(names)}", where=path)
-    return names
+    return names, delimiter
 
 
 def _first_row(path: Path) -> list[str]:

@@ -72,7 +72,7 @@ def trace(
                 _check_unchanged(cohort, origin.table, directory)
                 _mended(cohort, origin.table, workspace)
                 wanted = [
-                    (int(index), float(hours), [str(cell) for cell in cells[1:]])
+                    (int(index), float(hours), ":".join(cells[1:]).split(":", len(origin.keys) - 1))
                     for index, hours, cells in parts.select("index", "hours", "parts").iter_rows()
                     if cells[0] == name
                 ]
@@ -145,7 +145,7 @@ def _mended(cohort: Cohort, table: Table, workspace: Workspace) -> None:
     for number, path in enumerate(table.paths):
         if isinstance(broken, dict) and path.name in broken and not table.is_parquet:
             copy = workspace.scratch / f"{table.name.replace('/', '-')}-{number}.csv"
-            mend(path, len(table.columns), copy, keep_going=True)
+            mend(path, len(table.columns), copy, keep_going=True, quoted=table.delimiter == ",")
             if copy.is_file():
                 workspace.read_instead(path, copy)
 
@@ -168,7 +168,7 @@ def _read(
     )
     numbered = (ROW_NUMBER,) if ROW_NUMBER in origin.keys else ()
     for path in origin.table.paths:
-        one = Table(origin.table.name, (path,), origin.table.columns)
+        one = origin.table.alone(path)
         query = f"SELECT w.*, e.* FROM {one.sql((*one.columns, *numbered))} e JOIN looked_for w ON {same}"  # noqa: S608
         for row in workspace.frame(f"{query} ORDER BY ALL", tables=[one]).iter_rows(named=True):
             key = tuple(str(row.pop(name)) for name in names)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import polars as pl
 
 from ehr.files import JsonValue
 from ehr.medications import prescribed_name
-from ehr.series import SeriesItem
+from ehr.series import SeriesItem, load_items
 from ehr.summary import SUMMARY_HOURS
 from ehr.tables import Table, Workspace
 
@@ -129,9 +130,26 @@ def load_visits(workspace: Workspace) -> None:
             inside = [row for row in stretches if row[2] <= opens and closes <= row[3]]
             if len(inside) == 1:
                 found.append((inside[0][0], inside[0][1], opens, closes))
-    workspace.run("CREATE TABLE visit (patient_id VARCHAR, admission_id VARCHAR, opens TIMESTAMP, closes TIMESTAMP)")
+    workspace.run(
+        "CREATE OR REPLACE TABLE visit (patient_id VARCHAR, admission_id VARCHAR, opens TIMESTAMP, closes TIMESTAMP)"
+    )
     schema = {"patient_id": pl.String, "admission_id": pl.String, "opens": pl.Datetime, "closes": pl.Datetime}
     workspace.insert("visit", pl.DataFrame(found, schema=schema, orient="row"))
+
+
+def loinc_items(workspace: Workspace, table: str) -> list[SeriesItem]:
+    """Give the items of a layout that names its values by LOINC codes: those of the package, and every wanted series.
+
+    Args:
+        workspace: after `ehr.events.choose_items`.
+        table: the layout's table of values.
+    """
+    found = {item.itemid: replace(item, table=table) for item in load_items("loinc")}
+    for code, unit in workspace.frame("SELECT code, unit FROM wanted ORDER BY series").iter_rows():
+        bare = code.removeprefix("LOINC:")
+        if bare not in found or found[bare].code != code:
+            found[bare] = SeriesItem(table, bare, code, unit, 1, "", "")
+    return list(found.values())
 
 
 def load_drug_names(workspace: Workspace, select: str, tables: Sequence[Table]) -> None:
@@ -156,6 +174,6 @@ def load_drug_facts(workspace: Workspace) -> None:
 
 def load_service_names(workspace: Workspace) -> None:
     """Fill ``service_name``, what the codes of `SERVICES` mean."""
-    workspace.run("CREATE TABLE service_name (code VARCHAR, name VARCHAR)")
+    workspace.run("CREATE OR REPLACE TABLE service_name (code VARCHAR, name VARCHAR)")
     names = pl.DataFrame({"code": list(SERVICES), "name": list(SERVICES.values())})
     workspace.insert("service_name", names)
