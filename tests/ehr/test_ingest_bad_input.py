@@ -44,7 +44,7 @@ def test_directory(hospital, refused, tmp_path: Path) -> None:  # type: ignore[n
 
 
 def test_unknown_layout(refused) -> None:  # type: ignore[no-untyped-def]
-    assert "unknown layout 'omop'; expected auto, mimic-iv" in refused(layout="omop")
+    assert "unknown layout 'cerner'; expected auto, mimic-iv" in refused(layout="cerner")
 
 
 @pytest.mark.parametrize("table", ["hosp/labevents", "hosp/patients", "icu/chartevents", "note/discharge"])
