@@ -104,13 +104,18 @@ def _stratify_once(counts: Counts, shares: np.ndarray, random: np.random.Generat
 
 
 def _fill_empty(result: dict[str, int], order: Sequence[str], shares: np.ndarray) -> None:
-    """Move one patient into each part that got none, from the largest, as long as that leaves one there."""
+    """Move one patient into each part that got none: from the largest part, else from one of a smaller share."""
     # The largest shares first: with two patients there is a training and a test part and no development part.
     for part in sorted(range(len(shares)), key=lambda p: -shares[p]):
         sizes = np.bincount(list(result.values()), minlength=len(shares))
-        if shares[part] > 0 and sizes[part] == 0 and sizes.max() > 1:
-            largest = int(sizes.argmax())
-            result[next(p for p in reversed(order) if result[p] == largest)] = part
+        if shares[part] <= 0 or sizes[part]:
+            continue
+        giver = int(sizes.argmax())
+        if sizes[giver] == 1:
+            giver = min(np.flatnonzero(sizes), key=lambda p: shares[p])
+            if shares[giver] >= shares[part]:
+                continue
+        result[next(p for p in reversed(order) if result[p] == giver)] = part
 
 
 def draw_splits(counts: Counts, seed: int) -> dict[str, str]:
