@@ -112,7 +112,7 @@ def _fill_empty(result: dict[str, int], order: Sequence[str], shares: np.ndarray
             continue
         giver = int(sizes.argmax())
         if sizes[giver] == 1:
-            giver = min(np.flatnonzero(sizes), key=lambda p: shares[p])
+            giver = min((int(p) for p in np.flatnonzero(sizes)), key=lambda p: float(shares[p]))
             if shares[giver] >= shares[part]:
                 continue
         result[next(p for p in reversed(order) if result[p] == giver)] = part
