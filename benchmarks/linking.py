@@ -5,7 +5,7 @@
 ``DIR`` holds ACI-Bench and MTS-Dialog (see ``benchmarks/linking_notes.py``). Scores: mentions (a span that overlaps an
 annotated one, one to one), terms (one of the accepted ones), and each context flag among the mentions found; 95 %
 intervals by resampling notes. Only HPO's phenotypic abnormalities are scored, as only they are annotated. A term newer
-than the annotations' release counts as its nearest parents of that release, where ``--release`` (OBO Graphs) is there.
+than the annotations' release counts as its nearest parents of that release, and a merged one as each of its parts, where ``--release`` (OBO Graphs) is there.
 Speed is characters a CPU second of one core, everything loaded. spaCy's PhraseMatcher with every HPO name and synonym,
 negspaCy and medspaCy run in virtual environments of their own. ``--errors`` lists what went wrong, but never for
 ``unseen``.
@@ -85,13 +85,18 @@ class Scored:
 
     def __init__(self, bundle: Bundle, release: frozenset[str]) -> None:
         self._parents = parents_of(bundle)
+        old = bundle.concepts.filter(pl.col("replaced_by").is_not_null()).select("replaced_by", "id").collect()
+        self._former: dict[str, list[str]] = {}
+        for new, former in old.sort("id").iter_rows():
+            self._former.setdefault(new, []).append(former)
         self._release = release
         self.terms = descendants_of([PHENOTYPE_ROOT], self._parents) - {PHENOTYPE_ROOT}
 
     def said(self, start: int, end: int, concept: str, flags: list[str]) -> list[Said]:
         if concept not in self.terms:
             return []
-        return [Said(start, end, as_of(concept, self._release, self._parents), frozenset(flags))]
+        terms = (*as_of(concept, self._release, self._parents), *self._former.get(concept, ()))
+        return [Said(start, end, terms, frozenset(flags))]
 
 
 def ours(bundle: Bundle, texts: Mapping[str, str], scored: Scored) -> tuple[Answer, float]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import ahocorasick
 
-from kg.link.names import Name, lexicon, load_names
-from kg.link.words import Words, spaced
+from kg.link.compose import Composer
+from kg.link.names import STOPPED, Name, lexicon, load_names
+from kg.link.stated_values import find_values
+from kg.link.words import Match, Words, spaced
 
 if TYPE_CHECKING:
     from kg.bundle import Bundle
@@ -18,15 +19,6 @@ MIN_MISSPELT = 6
 """Shortest word that is taken for a misspelling of another."""
 _MIN_TARGET = 5
 _NEIGHBOURS = 250_000
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A name found in a text; ``first`` and ``last`` are token indices, both included."""
-
-    concept: str
-    first: int
-    last: int
 
 
 def deletions(word: str) -> Iterator[str]:
@@ -91,68 +83,84 @@ class Matcher:
     """Finds all names of a bundle in texts; build once (about a second), use for any number of texts."""
 
     def __init__(self, names: list[Name], known: frozenset[str]) -> None:
-        self._names = {name.key: name for name in names}
         self.concepts = frozenset(name.concept for name in names)
+        self._composer = Composer(names)
+        names = [name for name in names if name.rank != STOPPED]
+        self._names = {name.key: name for name in names}
         self._automaton: Any = ahocorasick.Automaton()
         for name in names:
             self._automaton.add_word(f" {name.key} ", (len(name.key), name))
         if names:
             self._automaton.make_automaton()
         vocabulary = {word for name in names for word in name.key.split(" ")}
-        self._speller = Speller(vocabulary, known | vocabulary)
+        lists = self._composer.words()
+        self._speller = Speller(vocabulary | lists, known | vocabulary | lists)
 
     def find(self, words: Words) -> list[Match]:
-        """Give the longest names that stand in the text, left to right, without overlap."""
+        """Give the longest names that stand in the text, left to right, without overlap.
+
+        A name as the ontology writes it goes before one put together from its parts, and that before a finding alone.
+        """
         if not self._names or not words.normal:
             return []
-        line, at_start, at_end = self._line(words)
-        found: list[tuple[int, int, Name]] = []
+        mend = self._speller.mend
+        normal = [mend(word) if word else word for word in words.normal]
+        line, at_start, at_end = _line(normal)
+        found: list[tuple[int, int, int, str]] = []
         for end, (size, name) in self._automaton.iter(line):
             first, last = at_start[end - size], at_end[end - 1]
             if not name.cased or _in_capitals(words, first, last):
-                found.append((first, last, name))
-        found.sort(key=lambda hit: (hit[0], -hit[1]))
+                found.append((first, -last, 0, name.concept))
+        for made in self._composer.find(normal, words.lower):
+            found.append((made.first, -made.last, 2 if made.general else 1, made.concept))
+        found.extend((value.first, -value.last, 1, value.concept) for value in find_values(words, normal, self.concepts))
+        found.sort()
         matches: list[Match] = []
         taken = -1
-        for first, last, name in found:
-            if first > taken and not self._in_compound(words, last):
-                matches.extend(self._shared_heads(words, first, name))
-                matches.append(Match(name.concept, first, last))
-                taken = last
+        for first, last, _, concept in found:
+            if first > taken and not self._in_compound(words, -last):
+                shared = self._shared(words, normal, first, -last)
+                matches.extend(one for one in shared if one.first > taken)
+                matches.append(Match(concept, first, -last))
+                taken = -last
         return matches
-
-    def _line(self, words: Words) -> tuple[str, dict[int, int], dict[int, int]]:
-        """Join the normal forms, misspellings mended; map offsets in the line to tokens."""
-        pieces: list[str] = [" "]
-        starts: dict[int, int] = {}
-        ends: dict[int, int] = {}
-        at = 1
-        mend = self._speller.mend
-        for index, word in enumerate(words.normal):
-            if not word:
-                continue
-            if word == "|":
-                pieces.append("| ")
-                at += 2
-                continue
-            piece = spaced(mend(word))
-            starts[at] = index
-            ends[at + len(piece) - 2] = index
-            pieces.append(piece)
-            at += len(piece)
-        return "".join(pieces), starts, ends
 
     def _in_compound(self, words: Words, last: int) -> bool:
         """Say whether the match only qualifies a service, drug or test ("pain medication")."""
         return last + 1 < len(words.normal) and words.normal[last + 1] in lexicon().heads
 
-    def _shared_heads(self, words: Words, first: int, name: Name) -> Iterator[Match]:
-        """Find chest pain in "chest and abdominal pain": a word before a conjunction shares the last word."""
-        if " " not in name.key or first < 2 or words.lower[first - 1] not in ("and", "or", "/"):
-            return
-        other = self._names.get(f"{words.normal[first - 2]} {name.key.rsplit(' ', 1)[1]}")
-        if other is not None and not other.cased and words.normal[first - 2] not in self._names:
-            yield Match(other.concept, first - 2, first - 2)
+    def _shared(self, words: Words, normal: list[str], first: int, last: int) -> list[Match]:
+        """Find chest pain in "chest and abdominal pain": words before a conjunction share the last word."""
+        if first < 2 or last == first or words.lower[first - 1] not in ("and", "or", "/", ","):
+            return []
+        made = [Match(one.concept, one.first, one.last) for one in self._composer.shared(normal, words.lower, (first, last))]
+        if made or words.lower[first - 1] == ",":
+            return sorted(made, key=lambda match: match.first)
+        other = self._names.get(f"{normal[first - 2]} {normal[last]}")
+        if other is not None and not other.cased and normal[first - 2] not in self._names:
+            return [Match(other.concept, first - 2, first - 2)]
+        return []
+
+
+def _line(normal: list[str]) -> tuple[str, dict[int, int], dict[int, int]]:
+    """Join the normal forms; map offsets in the line to tokens."""
+    pieces: list[str] = [" "]
+    starts: dict[int, int] = {}
+    ends: dict[int, int] = {}
+    at = 1
+    for index, word in enumerate(normal):
+        if not word:
+            continue
+        if word == "|":
+            pieces.append("| ")
+            at += 2
+            continue
+        piece = spaced(word)
+        starts[at] = index
+        ends[at + len(piece) - 2] = index
+        pieces.append(piece)
+        at += len(piece)
+    return "".join(pieces), starts, ends
 
 
 def _in_capitals(words: Words, first: int, last: int) -> bool:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from kg.link.context import context_rules, flags_of
 from kg.link.match import Matcher, matcher_for
 from kg.link.names import descendants_of, parents_of
-from kg.link.stated_values import find_numbers
 from kg.link.words import cut
 from kg.types import Mention
 
@@ -57,9 +56,6 @@ class Linker:
         """Find the mentions of one text; see `link_text`."""
         words = cut(text)
         matches = self._held.matcher.find(words)
-        numbers = find_numbers(words, self._held.matcher.concepts, matches)
-        if numbers:
-            matches = sorted([*matches, *numbers], key=lambda match: match.first)
         flags = flags_of(words, [(match.first, match.last) for match in matches])
         colour = self._held.sections.get(section) if section else None
         mentions = []

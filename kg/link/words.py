@@ -6,6 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)?|[^\w\s]|_|\n")
 _BRITISH = (
@@ -73,6 +74,14 @@ def _singular(word: str) -> str:
     if greek:
         return greek.group(1) + "sis"
     return word[:-1]
+
+
+class Match(NamedTuple):
+    """A concept found in a text; ``first`` and ``last`` are token indices, both included."""
+
+    concept: str
+    first: int
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
