@@ -7,15 +7,20 @@ negation, experiencer, and temporal status from clinical reports", J Biomed Info
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
+from ehr.errors import InputError
 from kg.link.words import Words, cut
 
-FLAGS = ("negated", "historical", "hypothetical", "family", "history_of")
+FLAGS = ("negated", "historical", "hypothetical", "family", "history_of", "risk")
+"""What a trigger may say; the last two are resolved: what passes is historical, a risk is hypothetical."""
 AFFIRMED = "affirmed"
 """Takes a negation back: "no fever, leg edema present"."""
 _CLAUSE_ENDS = frozenset(".;,)\n")
@@ -48,23 +53,56 @@ class ContextRules:
     forward: int
     backward: int
     sections: dict[str, str]
+    headings: dict[str, str]
     chronic: tuple[str, ...]
     passing: tuple[str, ...]
     digest: str
 
 
-@lru_cache(maxsize=1)
-def context_rules() -> ContextRules:
-    """Read the rules that ship with the package."""
+_CHOICE = re.compile(r"\(([^()]*)\)")
+
+
+def spelled_out(term: str) -> Iterator[str]:
+    """Give the terms that a term with alternatives stands for.
+
+    >>> list(spelled_out("with (his|her|) mother"))
+    ['with his mother', 'with her mother', 'with mother']
+    """
+    choice = _CHOICE.search(term)
+    if choice is None:
+        yield " ".join(term.split())
+        return
+    for one in choice.group(1).split("|"):
+        yield from spelled_out(term[: choice.start()] + one + term[choice.end() :])
+
+
+@lru_cache(maxsize=8)
+def context_rules(own: Path | None = None) -> ContextRules:
+    """Read the rules that ship with the package, and those of a user's own file, which add to them.
+
+    Raises:
+        InputError: where the user's file is missing or not as it should be.
+    """
     raw = files("kg.link").joinpath("context.toml").read_bytes()
     data = tomllib.loads(raw.decode())
+    if own is not None:
+        extra = read_own(own)
+        raw += own.read_bytes()
+        for key in ("pseudo", "fillers", "rule", "end"):
+            data[key] = [*data[key], *extra.get(key, [])]
+        for key in ("sections", "headings"):
+            data[key] = {**data[key], **extra.get(key, {})}
     triggers: dict[tuple[str, ...], list[Trigger]] = {}
 
     def add(terms: Iterable[str], trigger: Trigger) -> None:
         for term in terms:
-            triggers.setdefault(tuple(cut(term).lower), []).append(trigger)
+            for one in spelled_out(term):
+                key = tuple(cut(one).lower)
+                if trigger not in triggers.setdefault(key, []):
+                    triggers[key].append(trigger)
 
     add(data["pseudo"], Trigger("pseudo"))
+    _add_relatives(data["relatives"], add)
     for rule in data["rule"]:
         add(rule["terms"], Trigger(rule["flag"], rule["direction"]))
     for end in data["end"]:
@@ -78,22 +116,55 @@ def context_rules() -> ContextRules:
         forward=int(data["reach"]["forward"]),
         backward=int(data["reach"]["backward"]),
         sections=dict(data["sections"]),
+        headings={name: section for section, names in data["headings"].items() for name in names},
         chronic=tuple(data["chronic"]["roots"]),
         passing=tuple(data["chronic"]["passing"]),
         digest=hashlib.sha256(raw).hexdigest()[:16],
     )
 
 
-def flags_of(words: Words, spans: Sequence[tuple[int, int]]) -> list[set[str]]:
+def read_own(path: Path) -> dict[str, Any]:
+    """Read a user's own rules and say what is wrong with them, if anything is."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"cannot be read as context rules ({error})", where=path) from error
+    known = {"version", "pseudo", "fillers", "rule", "end", "sections", "headings"}
+    if unknown := sorted(data.keys() - known):
+        raise InputError(f"unknown key {unknown[0]!r}, expected {', '.join(sorted(known))}", where=path)
+    for number, rule in enumerate(data.get("rule", []), start=1):
+        fits = rule.get("flag") in FLAGS and rule.get("direction") in ("forward", "backward")
+        if not fits or not isinstance(rule.get("terms"), list):
+            raise InputError(
+                f"rule {number}: expected flag ({', '.join(FLAGS)}), direction (forward, backward) and terms", where=path
+            )
+    for number, end in enumerate(data.get("end", []), start=1):
+        if not isinstance(end.get("terms"), list) or not set(end.get("only", ())) <= set(FLAGS):
+            raise InputError(f"end {number}: expected terms, and only flags of {', '.join(FLAGS)}", where=path)
+    return data
+
+
+def _add_relatives(data: Mapping[str, Any], add: Callable[[Iterable[str], Trigger], None]) -> None:
+    """Make relatives triggers, and pseudo triggers where they tell the history or come along."""
+    relatives = data["words"]
+    add(relatives, Trigger("family", "forward"))
+    add((f"{who} {verb}" for who in relatives for verb in data["tells"]), Trigger("pseudo"))
+    whose = ["", *(f"{word} " for word in data["possessives"])]
+    add((f"{word} {of}{who}" for word in data["beside"] for of in whose for who in relatives), Trigger("pseudo"))
+
+
+def flags_of(words: Words, spans: Sequence[tuple[int, int]], rules: ContextRules | None = None) -> list[set[str]]:
     """Give the flags of each mention.
 
     Args:
         words: the text.
         spans: the mentions as token ranges (first, last), both included, in order.
+        rules: where not those of the package.
 
     Returns:
         A set of flags for each mention; ``history_of`` is for the caller to resolve.
     """
+    rules = rules or context_rules()
     found: list[set[str]] = [set() for _ in spans]
     at = 0
     for first, end in words.sentences:
@@ -103,15 +174,19 @@ def flags_of(words: Words, spans: Sequence[tuple[int, int]]) -> list[set[str]]:
                 inside.append(at)
             at += 1
         if inside:
-            _colour(words.lower, first, end, [(i, spans[i]) for i in inside], found)
+            _colour(words.lower, first, end, [(i, spans[i]) for i in inside], found, rules)
     return found
 
 
 def _colour(
-    lower: list[str], first: int, end: int, mentions: list[tuple[int, tuple[int, int]]], found: list[set[str]]
+    lower: list[str],
+    first: int,
+    end: int,
+    mentions: list[tuple[int, tuple[int, int]]],
+    found: list[set[str]],
+    rules: ContextRules,
 ) -> None:
     """Apply the rules to one sentence."""
-    rules = context_rules()
     hits = _hits(lower, first, end, mentions, rules)
     for position, hit in enumerate(hits):
         for trigger in hit.triggers:
@@ -129,6 +204,8 @@ def _colour(
     for index, _ in mentions:
         if AFFIRMED in found[index]:
             found[index] -= {AFFIRMED, "negated"}
+        if "risk" in found[index]:
+            found[index] = found[index] - {"risk"} | {"hypothetical"}
 
 
 def _clause_start(lower: list[str], at: int, first: int) -> int:
@@ -179,14 +256,14 @@ def _scope_end(lower: list[str], hits: list[_Hit], position: int, role: str, end
         between = lower[here.last + 1 : later.first]
         if _ends(later, role) and not all(word in rules.fillers for word in between):
             return later.first
-        if role == "negated" and between and _turns(later):
+        if role == "negated" and _turns(later) and not all(word in rules.fillers for word in between):
             return later.first
     return limit
 
 
 def _turns(hit: _Hit) -> bool:
     """Say whether a trigger starts another thought: a new flag after a negated list."""
-    return any(t.role in ("hypothetical", "family", "historical") and t.direction == "forward" for t in hit.triggers)
+    return any(t.role in ("hypothetical", "risk", "family", "historical") and t.direction == "forward" for t in hit.triggers)
 
 
 def _scope_start(hits: list[_Hit], position: int, role: str, first: int, rules: ContextRules) -> int:

@@ -37,7 +37,7 @@ _ABBREVIATED = frozenset(
 _BULLET = re.compile(r"[ \t]*(?:[-*•#]|\d{1,2}[.)]|[A-Z][A-Za-z /]{0,40}:|\n|$)")
 _SHORT_LINE = 55
 _WRAPPED_LINE = 35
-_SENTENCE_PUNCTUATION = frozenset("!?;")
+_SENTENCE_PUNCTUATION = frozenset("!?")
 
 
 @lru_cache(maxsize=200_000)
