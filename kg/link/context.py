@@ -46,9 +46,9 @@ class _Hit:
 
 @dataclass(frozen=True, slots=True)
 class ContextRules:
-    """The compiled rules: terms by their first token, longest first."""
+    """The compiled rules: by a term's first token, the lengths of such terms (longest first) and the terms."""
 
-    terms: dict[str, list[tuple[tuple[str, ...], tuple[Trigger, ...]]]]
+    terms: dict[str, tuple[tuple[int, ...], dict[tuple[str, ...], tuple[Trigger, ...]]]]
     fillers: frozenset[str]
     forward: int
     backward: int
@@ -107,11 +107,11 @@ def context_rules(own: Path | None = None) -> ContextRules:
         add(rule["terms"], Trigger(rule["flag"], rule["direction"]))
     for end in data["end"]:
         add(end["terms"], Trigger("end", ends=frozenset(end.get("only", FLAGS))))
-    terms: dict[str, list[tuple[tuple[str, ...], tuple[Trigger, ...]]]] = {}
-    for key in sorted(triggers, key=lambda k: (-len(k), k)):
-        terms.setdefault(key[0], []).append((key, tuple(triggers[key])))
+    by_first: dict[str, dict[tuple[str, ...], tuple[Trigger, ...]]] = {}
+    for key, meant in triggers.items():
+        by_first.setdefault(key[0], {})[key] = tuple(meant)
     return ContextRules(
-        terms=terms,
+        terms={word: (tuple(sorted({len(k) for k in keys}, reverse=True)), keys) for word, keys in by_first.items()},
         fillers=frozenset(data["fillers"]),
         forward=int(data["reach"]["forward"]),
         backward=int(data["reach"]["backward"]),
@@ -227,17 +227,21 @@ def _hits(
     lower: list[str], first: int, end: int, mentions: list[tuple[int, tuple[int, int]]], rules: ContextRules
 ) -> list[_Hit]:
     """Find the triggers of a sentence; a trigger inside a mention is part of its name."""
-    covered = {token for _, (start, last) in mentions for token in range(start, last + 1)}
+    covered = {
+        token for _, (start, last) in mentions if lower[start] != "family" for token in range(start, last + 1)
+    }
     hits: list[_Hit] = []
     at = first
     while at < end:
         step = 1
-        for key, triggers in rules.terms.get(lower[at], ()):
-            stop = at + len(key)
-            if stop <= end and tuple(lower[at:stop]) == key and covered.isdisjoint(range(at, stop)):
-                hits.append(_Hit(at, stop - 1, triggers))
-                step = len(key)
-                break
+        held = rules.terms.get(lower[at])
+        if held is not None:
+            for size in held[0]:
+                triggers = held[1].get(tuple(lower[at : at + size])) if at + size <= end else None
+                if triggers is not None and covered.isdisjoint(range(at, at + size)):
+                    hits.append(_Hit(at, at + size - 1, triggers))
+                    step = size
+                    break
         at += step
     return hits
 

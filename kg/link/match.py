@@ -19,6 +19,7 @@ MIN_MISSPELT = 6
 """Shortest word that is taken for a misspelling of another."""
 _MIN_TARGET = 5
 _NEIGHBOURS = 250_000
+_FAMILY = ["family", "history", "of"]
 
 
 def deletions(word: str) -> Iterator[str]:
@@ -117,12 +118,19 @@ class Matcher:
         found.sort()
         matches: list[Match] = []
         taken = -1
-        for first, last, _, concept in found:
-            if first > taken and not self._in_compound(words, -last):
-                shared = self._shared(words, normal, first, -last)
-                matches.extend(one for one in shared if one.first > taken)
-                matches.append(Match(concept, first, -last))
-                taken = -last
+        for first, negative, _, concept in found:
+            last = -negative
+            if first <= taken:
+                continue
+            taken = last
+            if self._in_compound(words, last):
+                continue
+            if words.lower[first : first + 3] == _FAMILY and last > first + 2:
+                # "Family history of X" is a concept of its own, and X a mention of its own
+                taken = last = first + 2
+            shared = self._shared(words, normal, first, last)
+            matches.extend(one for one in shared if not matches or one.first > matches[-1].last)
+            matches.append(Match(concept, first, last))
         return matches
 
     def _in_compound(self, words: Words, last: int) -> bool:
