@@ -22,15 +22,19 @@ _WITH = frozenset(("with", "from", "by"))
 _LINKS = frozenset(("and", "or", "/", ",", "and/or", "nor"))
 _VAGUE = frozenset(("abnormality", "abnormal", "morphology", "physiology", "functional"))
 _LIMIT = 3
+_NOT_IN_NAMES = frozenset(("and", "or", "with", "without", "no", "not", "due", "by", "from", "after", "during"))
+"""Small words that say how the parts of a name belong together: such names are only found as they stand."""
+EXACT, MADE, VAGUE, ALONE = range(4)
+"""How a finding was found: as the ontology writes it, from its parts, from "problem" or "unable", or without a site."""
 
 
 class Composed(NamedTuple):
-    """A finding put together; token indices, both included. ``general`` where no site was named with it."""
+    """A finding put together; token indices, both included; ``how`` is one of `MADE`, `VAGUE`, `ALONE`."""
 
     concept: str
     first: int
     last: int
-    general: bool
+    how: int
 
 
 class Composer:
@@ -49,6 +53,8 @@ class Composer:
             if name.cased or not name.concept.startswith("HP:"):
                 continue
             words = name.key.split(" ")
+            if not _NOT_IN_NAMES.isdisjoint(words):
+                continue
             units = [p.unit for p in cut_units(words, range(len(words)), self._parts)]
             self._note_system(name, units, systems)
             said = [u for u in units if u.key not in self._parts.gaps]
@@ -146,7 +152,7 @@ class Composer:
         for at, placed in enumerate(units):
             unit = placed.unit
             if unit.bare and self._bare(placed, normal, lower):
-                found.append(Composed(self._first(known.kinds[unit.finding].bare), placed.first, placed.last, True))
+                found.append(Composed(self._first(known.kinds[unit.finding].bare), placed.first, placed.last, ALONE))
             if unit.part or unit.key in self._vocabulary:
                 found.extend(self._from(units, at))
 
@@ -185,35 +191,38 @@ class Composer:
                 if not known_word:
                     break
                 chosen = (*chosen, unit)
-                concept = self._meaning(chosen, units[place].unit if place < len(units) else None)
+                concept, how = self._meaning(chosen, units[place].unit if place < len(units) else None)
                 if concept:
-                    yield Composed(concept, first.first, placed.last, False)
+                    yield Composed(concept, first.first, placed.last, how)
                 if len(chosen) == MOST_UNITS:
                     break
 
-    def _meaning(self, units: Sequence[Unit], following: Unit | None) -> str:
-        """Give the term of some units taken together, or nothing; the unit after them may say that they do not end."""
-        if units[-1].site and (units[0].finding or units[0].problem) and following is not None:
-            if following.finding or following.problem:  # the site belongs to what follows: "itchy scalp pain"
-                return ""
+    def _meaning(self, units: Sequence[Unit], following: Unit | None) -> tuple[str, int]:
+        """Give the term of some units taken together, or nothing, and how it was found.
+
+        The unit after them may say that they do not end there: the site of "itchy scalp pain" belongs to the pain.
+        """
+        first, last = units[0], units[-1]
+        vague = first.problem or first.unable
+        if last.site and (first.finding or vague) and following is not None and (following.finding or following.problem):
+            return "", MADE
         concept = self._bags.get(self._bag(units))
         if concept is not None:
-            return concept
+            return concept, VAGUE if vague or last.problem else MADE
         sites = [u.site for u in units if u.site]
         findings = [u.finding for u in units if u.finding]
         if len(findings) == 1 and len(sites) + 1 == len(units):
-            return self.of(findings[0], sites[0])
+            return self.of(findings[0], sites[0]), MADE
         if len(units) != 2:
-            return ""
-        one, two = units
-        function = one.function or two.function
-        if function and ((one.unable and two.function) or one.problem or (two.problem and one.function)):
-            return self._first(self._parts.functions[function])
-        if one.site and two.problem:
-            return self.problem(one.site)
-        if one.problem and two.site and one.key not in self._parts.after:
-            return self.problem(two.site)
-        return ""
+            return "", MADE
+        function = first.function or last.function
+        if function and ((first.unable and last.function) or first.problem or (last.problem and first.function)):
+            return self._first(self._parts.functions[function]), VAGUE
+        if first.site and last.problem:
+            return self.problem(first.site), VAGUE
+        if first.problem and last.site and first.key not in self._parts.after:
+            return self.problem(last.site), VAGUE
+        return "", MADE
 
     def shared(self, normal: Sequence[str], lower: Sequence[str], match: tuple[int, int]) -> Iterator[Composed]:
         """Give the sites that share a match's last word: breast in "breast or ovarian cancer", all in a longer list."""
@@ -234,7 +243,7 @@ class Composer:
             concept = self.of(head.finding, unit.site) if head.finding else self.problem(unit.site)
             if not concept:
                 return
-            yield Composed(concept, start, at, False)
+            yield Composed(concept, start, at, MADE)
             at = start - 1
 
     def _unit(self, normal: Sequence[str], first: int, last: int | None = None) -> Unit:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import ahocorasick
 
-from kg.link.compose import Composer
+from kg.link.compose import EXACT, MADE, VAGUE, Composer
 from kg.link.names import STOPPED, Name, lexicon, load_names
 from kg.link.stated_values import find_values
 from kg.link.words import Match, Words, spaced
@@ -111,11 +111,10 @@ class Matcher:
         for end, (size, name) in self._automaton.iter(line):
             first, last = at_start[end - size], at_end[end - 1]
             if not name.cased or _in_capitals(words, first, last):
-                found.append((first, -last, 0, name.concept))
-        for made in self._composer.find(normal, words.lower):
-            found.append((made.first, -made.last, 2 if made.general else 1, made.concept))
-        found.extend((value.first, -value.last, 1, value.concept) for value in find_values(words, normal, self.concepts))
-        found.sort()
+                found.append((first, -last, EXACT, name.concept))
+        found.extend((one.first, -one.last, one.how, one.concept) for one in self._composer.find(normal, words.lower))
+        found.extend((one.first, -one.last, MADE, one.concept) for one in find_values(words, normal, self.concepts))
+        found = _without_vague(found)
         matches: list[Match] = []
         taken = -1
         for first, negative, _, concept in found:
@@ -148,6 +147,24 @@ class Matcher:
         if other is not None and not other.cased and normal[first - 2] not in self._names:
             return [Match(other.concept, first - 2, first - 2)]
         return []
+
+
+def _without_vague(found: list[tuple[int, int, int, str]]) -> list[tuple[int, int, int, str]]:
+    """Leave out what is only "abnormal" or a "problem" where a better finding goes on ("abnormal weight gain").
+
+    Rows are first token, last token negated, how it was found, and concept; they come back in order.
+    """
+    reach: dict[int, int] = {}  # of what is clear: first token, last token of the longest
+    for first, negative, how, _ in found:
+        if how in (EXACT, MADE):
+            reach[first] = max(reach.get(first, first), -negative)
+    kept = []
+    for row in found:
+        first, last = row[0], -row[1]
+        if row[2] == VAGUE and any(reach.get(at, 0) > last for at in range(first + 1, last + 1)):
+            continue
+        kept.append(row)
+    return sorted(kept)
 
 
 def _line(normal: list[str]) -> tuple[str, dict[int, int], dict[int, int]]:
