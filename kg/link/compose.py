@@ -18,7 +18,8 @@ MOST_UNITS = 4
 """Units of meaning in the longest name that is taken apart."""
 NEAR = 120
 """Tokens on both sides in which a word must stand that makes a bare finding one of its site."""
-_WITH = frozenset(("with", "from", "by"))
+_WITH = frozenset(("with", "from", "for", "him", "himself", "herself"))
+"""May stand after a word such as "trouble", but not inside other findings."""
 _LINKS = frozenset(("and", "or", "/", ",", "and/or", "nor"))
 _VAGUE = frozenset(("abnormality", "abnormal", "morphology", "physiology", "functional"))
 _LIMIT = 3

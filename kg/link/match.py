@@ -91,11 +91,13 @@ class Matcher:
         self._automaton: Any = ahocorasick.Automaton()
         for name in names:
             self._automaton.add_word(f" {name.key} ", (len(name.key), name))
-        if names:
+        for phrase in lexicon().phrases - self._names.keys():
+            self._automaton.add_word(f" {phrase} ", (len(phrase), Name(phrase, "", 0, False)))
+        if len(self._automaton):
             self._automaton.make_automaton()
         vocabulary = {word for name in names for word in name.key.split(" ")}
         lists = self._composer.words()
-        self._speller = Speller(vocabulary | lists, known | vocabulary | lists)
+        self._speller = Speller(vocabulary | lists, known | vocabulary | lists | lexicon().ordinary)
 
     def find(self, words: Words) -> list[Match]:
         """Give the longest names that stand in the text, left to right, without overlap.
@@ -122,7 +124,7 @@ class Matcher:
             if first <= taken:
                 continue
             taken = last
-            if self._in_compound(words, last):
+            if not concept or self._in_compound(words, last):
                 continue
             if words.lower[first : first + 3] == _FAMILY and last > first + 2:
                 # "Family history of X" is a concept of its own, and X a mention of its own

@@ -58,12 +58,14 @@ class Lexicon:
 
     names: Mapping[str, str]
     stop: frozenset[str]
+    phrases: frozenset[str]
     short: int
     adjectives: Mapping[str, str]
     more: tuple[str, ...]
     less: tuple[str, ...]
     endings: tuple[tuple[str, str], ...]
     heads: frozenset[str]
+    ordinary: frozenset[str]
     digest: str
 
 
@@ -76,12 +78,14 @@ def lexicon() -> Lexicon:
     return Lexicon(
         names=data["names"],
         stop=frozenset(normal_name(name) for name in data["stop"]["names"]),
+        phrases=frozenset(normal_name(phrase) for phrase in data["stop"]["phrases"]),
         short=int(data["stop"]["short_abbreviations"]),
         adjectives=data["adjectives"],
         more=tuple(words["more"]),
         less=tuple(words["less"]),
         endings=tuple((noun, adjective) for noun, adjective in words["endings"]),
         heads=frozenset(normal_word(word) for word in data["compounds"]["heads"]),
+        ordinary=frozenset(normal_word(word) for word in data["spelling"]["ordinary"]),
         digest=hashlib.sha256(raw).hexdigest()[:16],
     )
 

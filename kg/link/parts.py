@@ -91,8 +91,8 @@ def _units(data: Mapping[str, Any]) -> Iterator[tuple[str, Unit]]:
             yield word, Unit(f"function {name}", function=name, part=True)
     for word in data["problem"]["words"]:
         yield word, Unit("", problem=True, part=True)
-    for word in data["unable"]["words"]:  # "problem with" is a problem too
-        yield word, Unit("", problem=word.split(" ")[0] in data["problem"]["words"], unable=True, part=True)
+    for word in data["unable"]["words"]:
+        yield word, Unit("", unable=True, part=True)
     for name, words in data["same"].items():
         for word in words:
             yield word, Unit(name)
