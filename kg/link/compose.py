@@ -69,7 +69,8 @@ class Composer:
         self._bags = {bag: concept for bag, (_, concept) in rated.items()}
         self._vocabulary = {key for bag in self._bags for key in bag}
         self._systems = {site: concept for site, (_, concept) in systems.items()}
-        self._systems.update({site: c for site, c in self._parts.systems.items() if c in concepts})
+        self._curated = {site: concept for site, concept in self._parts.systems.items() if concept in concepts}
+        self._systems.update(self._curated)
         self._concepts = frozenset(concepts)
 
     def words(self) -> frozenset[str]:
@@ -107,7 +108,7 @@ class Composer:
                 concept = self._bags.get(frozenset((f"finding {name}", f"site {place}")))
                 if concept is not None:
                     return concept
-        return self._first(kind.bare)
+        return "" if kind.near else self._first(kind.bare)
 
     def _first(self, terms: Sequence[str]) -> str:
         """Give the first of some terms that the graph has, or nothing."""
@@ -207,6 +208,10 @@ class Composer:
         vague = first.problem or first.unable
         if last.site and (first.finding or vague) and following is not None and (following.finding or following.problem):
             return "", MADE
+        if len(units) == 2 and (first.site or last.site) and (first.problem or last.problem):
+            curated = self._curated.get(first.site or last.site)
+            if curated is not None and (last.problem or first.key not in self._parts.after):
+                return curated, VAGUE
         concept = self._bags.get(self._bag(units))
         if concept is not None:
             return concept, VAGUE if vague or last.problem else MADE

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import ahocorasick
 
+from kg.link.abbreviations import abbreviations, find_abbreviations
 from kg.link.compose import EXACT, MADE, VAGUE, Composer
 from kg.link.names import STOPPED, Name, lexicon, load_names
 from kg.link.stated_values import find_values
@@ -110,10 +111,15 @@ class Matcher:
         normal = [mend(word) if word else word for word in words.normal]
         line, at_start, at_end = _line(normal)
         found: list[tuple[int, int, int, str]] = []
+        senses = abbreviations().senses
         for end, (size, name) in self._automaton.iter(line):
             first, last = at_start[end - size], at_end[end - 1]
+            if first == last and words.lower[first] in senses:
+                continue
             if not name.cased or _in_capitals(words, first, last):
                 found.append((first, -last, EXACT, name.concept))
+        short = find_abbreviations(words, normal, self.concepts)
+        found.extend((one.first, -one.last, EXACT, one.concept) for one in short)
         found.extend((one.first, -one.last, one.how, one.concept) for one in self._composer.find(normal, words.lower))
         found.extend((one.first, -one.last, MADE, one.concept) for one in find_values(words, normal, self.concepts))
         found = _without_vague(found)
