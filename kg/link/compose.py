@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from kg.link.names import Name
-from kg.link.parts import Parts, Placed, Unit, cut_units, parts, sites_above
+from kg.link.parts import Lookup, Placed, Unit, cut_units, parts, sites_above
 
 MOST_UNITS = 4
 """Units of meaning in the longest name that is taken apart."""
@@ -43,6 +43,7 @@ class Composer:
 
     def __init__(self, names: Iterable[Name]) -> None:
         self._parts = parts()
+        self._lookup = Lookup(self._parts)
         self._bags: dict[frozenset[str], str] = {}
         self._systems: dict[str, str] = {}
         self._vocabulary: set[str] = set()
@@ -56,7 +57,7 @@ class Composer:
             words = name.key.split(" ")
             if not _NOT_IN_NAMES.isdisjoint(words):
                 continue
-            units = [p.unit for p in cut_units(words, range(len(words)), self._parts)]
+            units = [p.unit for p in cut_units(words, range(len(words)), self._lookup)]
             self._note_system(name, units, systems)
             said = [u for u in units if u.key not in self._parts.gaps]
             core = [u for u in said if u.part or u.key not in self._parts.name_only]
@@ -147,15 +148,15 @@ class Composer:
         found: list[Composed],
     ) -> None:
         """Search one stretch without a barrier."""
-        if not words:
+        if len(words) < 2 and (not words or words[0] not in self._parts.single):
             return
         known = self._parts
-        units = cut_units(words, positions, known)
+        units = cut_units(words, positions, self._lookup)
         for at, placed in enumerate(units):
             unit = placed.unit
             if unit.bare and self._bare(placed, normal, lower):
                 found.append(Composed(self._first(known.kinds[unit.finding].bare), placed.first, placed.last, ALONE))
-            if unit.part or unit.key in self._vocabulary:
+            if at + 1 < len(units) and (unit.part or unit.key in self._vocabulary):
                 found.extend(self._from(units, at))
 
     def _bare(self, placed: Placed, normal: Sequence[str], lower: Sequence[str]) -> bool:
@@ -206,7 +207,12 @@ class Composer:
         """
         first, last = units[0], units[-1]
         vague = first.problem or first.unable
-        if last.site and (first.finding or vague) and following is not None and (following.finding or following.problem):
+        if (
+            last.site
+            and (first.finding or vague)
+            and following is not None
+            and (following.finding or following.problem)
+        ):
             return "", MADE
         if len(units) == 2 and (first.site or last.site) and (first.problem or last.problem):
             curated = self._curated.get(first.site or last.site)
@@ -258,4 +264,3 @@ class Composer:
             return self._parts.single.get(key) or Unit(key)
         rows = self._parts.phrases.get(normal[first], ())
         return next((unit for words, unit in rows if " ".join(words) == key), Unit(key))
-

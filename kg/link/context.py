@@ -136,7 +136,8 @@ def read_own(path: Path) -> dict[str, Any]:
         fits = rule.get("flag") in FLAGS and rule.get("direction") in ("forward", "backward")
         if not fits or not isinstance(rule.get("terms"), list):
             raise InputError(
-                f"rule {number}: expected flag ({', '.join(FLAGS)}), direction (forward, backward) and terms", where=path
+                f"rule {number}: expected flag ({', '.join(FLAGS)}), direction (forward, backward) and terms",
+                where=path,
             )
     for number, end in enumerate(data.get("end", []), start=1):
         if not isinstance(end.get("terms"), list) or not set(end.get("only", ())) <= set(FLAGS):
@@ -227,9 +228,7 @@ def _hits(
     lower: list[str], first: int, end: int, mentions: list[tuple[int, tuple[int, int]]], rules: ContextRules
 ) -> list[_Hit]:
     """Find the triggers of a sentence; a trigger inside a mention is part of its name."""
-    covered = {
-        token for _, (start, last) in mentions if lower[start] != "family" for token in range(start, last + 1)
-    }
+    covered = {token for _, (start, last) in mentions if lower[start] != "family" for token in range(start, last + 1)}
     hits: list[_Hit] = []
     at = first
     while at < end:
@@ -267,7 +266,9 @@ def _scope_end(lower: list[str], hits: list[_Hit], position: int, role: str, end
 
 def _turns(hit: _Hit) -> bool:
     """Say whether a trigger starts another thought: a new flag after a negated list."""
-    return any(t.role in ("hypothetical", "risk", "family", "historical") and t.direction == "forward" for t in hit.triggers)
+    return any(
+        t.role in ("hypothetical", "risk", "family", "historical") and t.direction == "forward" for t in hit.triggers
+    )
 
 
 def _scope_start(hits: list[_Hit], position: int, role: str, first: int, rules: ContextRules) -> int:

@@ -11,7 +11,7 @@ from kg.link.abbreviations import abbreviations, find_abbreviations
 from kg.link.compose import EXACT, MADE, VAGUE, Composer
 from kg.link.names import STOPPED, Name, lexicon, load_names
 from kg.link.stated_values import find_values
-from kg.link.words import Match, Words, spaced
+from kg.link.words import Match, Words
 
 if TYPE_CHECKING:
     from kg.bundle import Bundle
@@ -148,7 +148,9 @@ class Matcher:
         """Find chest pain in "chest and abdominal pain": words before a conjunction share the last word."""
         if first < 2 or last == first or words.lower[first - 1] not in ("and", "or", "/", ","):
             return []
-        made = [Match(one.concept, one.first, one.last) for one in self._composer.shared(normal, words.lower, (first, last))]
+        made = [
+            Match(one.concept, one.first, one.last) for one in self._composer.shared(normal, words.lower, (first, last))
+        ]
         if made or words.lower[first - 1] == ",":
             return sorted(made, key=lambda match: match.first)
         other = self._names.get(f"{normal[first - 2]} {normal[last]}")
@@ -188,7 +190,7 @@ def _line(normal: list[str]) -> tuple[str, dict[int, int], dict[int, int]]:
             pieces.append("| ")
             at += 2
             continue
-        piece = spaced(word)
+        piece = word + " " if word != "non" else word  # as `spaced`, without the call
         starts[at] = index
         ends[at + len(piece) - 2] = index
         pieces.append(piece)

@@ -84,7 +84,11 @@ def _measure(name: str, entry: Mapping[str, Any]) -> Measure:
     terms = {level: tuple(str(entry[level]).split()) for level in LEVELS if level in entry}
     if "slightly_high" in entry:
         terms["slight"] = tuple(str(entry["slightly_high"]).split())
-    limits = {key: entry[key] for key in ("below", "above", "least", "most", "fahrenheit", "thousands", "fasting", "slight") if key in entry}
+    limits = {
+        key: entry[key]
+        for key in ("below", "above", "least", "most", "fahrenheit", "thousands", "fasting", "slight")
+        if key in entry
+    }
     return Measure(name, terms, second=entry.get("second_above"), **limits)
 
 

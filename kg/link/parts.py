@@ -110,7 +110,9 @@ def parts() -> Parts:
         if held is None:
             found[key] = unit if unit.key else replace(unit, key=key)
         elif unit.problem or unit.unable:  # "difficulty" is a problem, and says that something cannot be done
-            found[key] = replace(held, problem=held.problem or unit.problem, unable=held.unable or unit.unable, part=True)
+            found[key] = replace(
+                held, problem=held.problem or unit.problem, unable=held.unable or unit.unable, part=True
+            )
     phrases: dict[str, list[tuple[tuple[str, ...], Unit]]] = {}
     for key, unit in sorted(found.items(), key=lambda item: (-item[0].count(" "), item[0])):
         words = tuple(key.split(" "))
@@ -144,32 +146,42 @@ def parts() -> Parts:
     )
 
 
-@lru_cache(maxsize=100_000)
-def _plain(word: str) -> Unit:
-    return Unit(word)
+class Lookup(dict[str, tuple[tuple[tuple[tuple[str, ...], Unit], ...], Unit]]):
+    """What may begin with a word: phrases, longest first, and what the word is by itself."""
+
+    def __init__(self, known: Parts) -> None:
+        super().__init__()
+        self._known = known
+
+    def __missing__(self, word: str) -> tuple[tuple[tuple[tuple[str, ...], Unit], ...], Unit]:
+        if len(self) > _MOST_WORDS:
+            self.clear()
+        self[word] = made = (self._known.phrases.get(word, ()), self._known.single.get(word) or Unit(word))
+        return made
 
 
-def cut_units(words: Sequence[str], positions: Sequence[int], known: Parts) -> list[Placed]:
+_MOST_WORDS = 200_000
+
+
+def cut_units(words: Sequence[str], positions: Sequence[int], lookup: Lookup) -> list[Placed]:
     """Cut a row of normal words into units, longest phrase first.
 
     Args:
         words: normal forms, without empty ones.
         positions: each word's token index.
-        known: the lists.
+        lookup: the lists, by first word.
     """
     found: list[Placed] = []
-    phrases, single = known.phrases, known.single
     at, end = 0, len(words)
     while at < end:
-        word = words[at]
-        for key, unit in phrases.get(word, ()):
+        phrases, unit = lookup[words[at]]
+        size = 1
+        for key, meant in phrases:
             if tuple(words[at : at + len(key)]) == key:
-                found.append(Placed(unit, positions[at], positions[at + len(key) - 1]))
-                at += len(key)
+                unit, size = meant, len(key)
                 break
-        else:
-            found.append(Placed(single.get(word) or _plain(word), positions[at], positions[at]))
-            at += 1
+        found.append(Placed(unit, positions[at], positions[at + size - 1]))
+        at += size
     return found
 
 

@@ -14,7 +14,10 @@ REACH = 9
 _NUMBER = re.compile(r"\d{1,6}")
 _ENDS = frozenset(".;!?|\n,()")
 _LOSS, _GAIN = "HP:0001824", "HP:0004324"
-_WEIGHT = {**dict.fromkeys(("lost", "losing", "lose", "loss"), _LOSS), **dict.fromkeys(("gained", "gain", "gaining"), _GAIN)}
+_WEIGHT = {
+    **dict.fromkeys(("lost", "losing", "lose", "loss"), _LOSS),
+    **dict.fromkeys(("gained", "gain", "gaining"), _GAIN),
+}
 _POUNDS = frozenset(("pound", "lb", "kg", "kilo", "kilogram", "stone"))
 
 

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kg.link.abbreviations import abbreviations
 from kg.link.context import ContextRules, context_rules, flags_of
 from kg.link.headings import Sections
 from kg.link.match import Matcher, matcher_for
-from kg.link.names import descendants_of, parents_of
+from kg.link.measures import measures
+from kg.link.names import descendants_of, lexicon, parents_of
+from kg.link.parts import parts
 from kg.link.words import cut
 from kg.types import Mention
 
@@ -19,9 +22,7 @@ if TYPE_CHECKING:
 _CHRONIC: dict[str, frozenset[str]] = {}
 
 
-def link_text(
-    text: str, bundle: Bundle, *, section: str | None = None, rules: Path | None = None
-) -> list[Mention]:
+def link_text(text: str, bundle: Bundle, *, section: str | None = None, rules: Path | None = None) -> list[Mention]:
     """Find the concepts named in a text, with their context.
 
     Args:
@@ -38,6 +39,12 @@ def link_text(
         InputError: where ``rules`` cannot be used.
     """
     return Linker(bundle, rules=rules).link(text, section)
+
+
+def rules_digests(rules: Path | None = None) -> list[str]:
+    """Give the digests of all data files that linking follows; what was linked by others is stale."""
+    own = (lexicon(), parts(), measures(), abbreviations())
+    return [*(data.digest for data in own), context_rules(rules).digest]
 
 
 @dataclass(frozen=True, slots=True)
