@@ -5,10 +5,10 @@
 ``DIR`` holds ACI-Bench and MTS-Dialog (see ``benchmarks/linking_notes.py``). Scores: mentions (a span that overlaps an
 annotated one, one to one), terms (one of the accepted ones), and each context flag among the mentions found; 95 %
 intervals by resampling notes. Only HPO's phenotypic abnormalities are scored, as only they are annotated. A term newer
-than the annotations' release counts as its nearest parents of that release, and a merged one as each of its parts, where ``--release`` (OBO Graphs) is there.
-Speed is characters a CPU second of one core, everything loaded. spaCy's PhraseMatcher with every HPO name and synonym,
-negspaCy and medspaCy run in virtual environments of their own. ``--errors`` lists what went wrong, but never for
-``unseen``.
+than the annotations' release counts as its nearest parents of that release (where ``--release``, OBO Graphs, is there),
+and a merged one as each of its parts. Speed is characters a CPU second of one core, everything loaded. spaCy's
+PhraseMatcher with every HPO name and synonym, negspaCy and medspaCy run in virtual environments of their own.
+``--errors`` lists what went wrong, but never for ``unseen``.
 """
 
 from __future__ import annotations

@@ -23,6 +23,8 @@ _WITH = frozenset(("with", "from", "for", "him", "himself", "herself"))
 _LINKS = frozenset(("and", "or", "/", ",", "and/or", "nor"))
 _VAGUE = frozenset(("abnormality", "abnormal", "morphology", "physiology", "functional"))
 _LIMIT = 3
+_BRANCHES = 3
+"""How many words may be read both as part of a name and as standing between, from one beginning."""
 _NOT_IN_NAMES = frozenset(("and", "or", "with", "without", "no", "not", "due", "by", "from", "after", "during"))
 """Small words that say how the parts of a name belong together: such names are only found as they stand."""
 EXACT, MADE, VAGUE, ALONE = range(4)
@@ -171,8 +173,9 @@ class Composer:
     def _from(self, units: list[Placed], at: int) -> Iterator[Composed]:
         """Give what begins at a unit: with the units after it, as long as only gaps lie between."""
         first = units[at]
-        stack = [(at + 1, (first.unit,), 0)]
+        stack: list[tuple[int, tuple[Unit, ...], int]] = [(at + 1, (first.unit,), 0)]
         known = self._parts
+        branches = _BRANCHES
         while stack:
             place, chosen, skipped = stack.pop()
             while place < len(units):
@@ -187,7 +190,9 @@ class Composer:
                 )
                 if passes and skipped < _LIMIT + len(chosen):
                     if known_word:  # part of a name, or standing between: try both
-                        stack.append((place, chosen, skipped + 1))
+                        if branches:
+                            stack.append((place, chosen, skipped + 1))
+                            branches -= 1
                     else:
                         skipped += 1
                         continue

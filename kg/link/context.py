@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -108,8 +109,8 @@ def context_rules(own: Path | None = None) -> ContextRules:
     for end in data["end"]:
         add(end["terms"], Trigger("end", ends=frozenset(end.get("only", FLAGS))))
     by_first: dict[str, dict[tuple[str, ...], tuple[Trigger, ...]]] = {}
-    for key, meant in triggers.items():
-        by_first.setdefault(key[0], {})[key] = tuple(meant)
+    for tokens, meant in triggers.items():
+        by_first.setdefault(tokens[0], {})[tokens] = tuple(meant)
     return ContextRules(
         terms={word: (tuple(sorted({len(k) for k in keys}, reverse=True)), keys) for word, keys in by_first.items()},
         fillers=frozenset(data["fillers"]),
@@ -189,6 +190,7 @@ def _colour(
 ) -> None:
     """Apply the rules to one sentence."""
     hits = _hits(lower, first, end, mentions, rules)
+    begins = [start for _, (start, _) in mentions]
     for position, hit in enumerate(hits):
         for trigger in hit.triggers:
             if trigger.role in ("pseudo", "end") or not _applies(lower, hit, trigger, end):
@@ -198,10 +200,9 @@ def _colour(
             else:
                 low, high = _scope_start(hits, position, trigger.role, first, rules), hit.first
             if trigger.role == AFFIRMED:
-                low = max(low, _clause_start(lower, hit.first, first))
-            for index, (start, _) in mentions:
-                if low <= start < high:
-                    found[index].add(trigger.role)
+                low = max(low, _clause_start(lower, hit.first, low))
+            for place in range(bisect_left(begins, low), bisect_left(begins, high)):
+                found[mentions[place][0]].add(trigger.role)
     for index, _ in mentions:
         if AFFIRMED in found[index]:
             found[index] -= {AFFIRMED, "negated"}
@@ -253,7 +254,7 @@ def _scope_end(lower: list[str], hits: list[_Hit], position: int, role: str, end
     """Give the token after a forward scope; a word that ends scopes does not where only fillers lie between."""
     here = hits[position]
     limit = min(end, here.last + 1 + rules.forward)
-    for later in hits[position + 1 :]:
+    for later in hits[position + 1 : position + 2 + rules.forward]:
         if later.first >= limit:
             break
         between = lower[here.last + 1 : later.first]
@@ -275,7 +276,7 @@ def _scope_start(hits: list[_Hit], position: int, role: str, first: int, rules: 
     """Give the first token of a backward scope."""
     here = hits[position]
     low = max(first, here.first - rules.backward)
-    for earlier in reversed(hits[:position]):
+    for earlier in reversed(hits[max(0, position - rules.backward - 1) : position]):
         if earlier.last < low:
             break
         if earlier.last + 1 == here.first and _ends(earlier, role):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 # A line that is short and all in capitals, or words with a colon at the start of a line or after a full stop.
 _HEADING = re.compile(
-    r"^[ \t]*(?:[-*•#]+|\d{1,2}[.)])?[ \t]*(?:(?P<line>[A-Z][A-Z /&,'()-]{1,60})[ \t]*:?[ \t]*$|(?P<start>[A-Z][A-Za-z /&'-]{1,50}?)[ \t]*:)"
+    r"^[ \t]*(?:[-*•#]+|\d{1,2}[.)])?[ \t]*"
+    r"(?:(?P<line>[A-Z][A-Z /&,'()-]{1,60})[ \t]*:?[ \t]*$|(?P<start>[A-Z][A-Za-z /&'-]{1,50}?)[ \t]*:)"
     r"|(?<=[.!?])[ \t]+(?P<inside>[A-Z][A-Z /&'-]{2,50}|[A-Z][a-z]+(?: [A-Za-z]+){0,3} [Hh]istory)[ \t]*:"
     r"|^[ \t]*(?P<title>[A-Z][A-Za-z]+(?: (?:[A-Z][A-Za-z]+|of|and|/)){0,4})[ \t]*$",
     re.MULTILINE,

@@ -75,8 +75,8 @@ def trends(series: pl.DataFrame, ranges: Iterable[Range]) -> pl.DataFrame:
         ranges: reference ranges of the series that count.
 
     Returns:
-        The columns of `abnormal_values`, ``direction`` being ``rising`` or ``falling``, ``value`` and ``hours`` those of
-        the last value.
+        The columns of `abnormal_values`; ``direction`` is ``rising`` or ``falling``, ``value`` and ``hours`` are those
+        of the last value.
     """
     values = _plausible(series, ranges).sort("admission_id", "code", "hours", "value")
     step = pl.col("value").diff()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MIN_MISSPELT = 6
 """Shortest word that is taken for a misspelling of another."""
+MAX_MISSPELT = 40
+"""Longest one: no word is longer, and looking for neighbours takes the square of the length."""
 _MIN_TARGET = 5
 _NEIGHBOURS = 250_000
 _FAMILY = ["family", "history", "of"]
@@ -62,7 +64,7 @@ class Speller:
 
     def mend(self, word: str) -> str:
         """Give the word meant, or the word itself where it is known, too short or where two words could be meant."""
-        if len(word) < MIN_MISSPELT or word in self._known or not word.isalpha():
+        if not MIN_MISSPELT <= len(word) <= MAX_MISSPELT or word in self._known or not word.isalpha():
             return word
         held = self._memory.get(word)
         if held is None:
