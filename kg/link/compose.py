@@ -131,13 +131,17 @@ class Composer:
         found: list[Composed] = []
         words: list[str] = []
         positions: list[int] = []
+        prefix = ""
         for index, word in enumerate(normal):
             if word == "|":
                 self._phrase(words, positions, normal, lower, found)
-                words, positions = [], []
+                words, positions, prefix = [], [], ""
+            elif word == "non":  # non-tender is nontender
+                prefix = word
             elif word:
-                words.append(word)
+                words.append(prefix + word)
                 positions.append(index)
+                prefix = ""
         self._phrase(words, positions, normal, lower, found)
         return found
 
@@ -164,8 +168,6 @@ class Composer:
     def _bare(self, placed: Placed, normal: Sequence[str], lower: Sequence[str]) -> bool:
         kind = self._parts.kinds[placed.unit.finding]
         if not self._first(kind.bare):
-            return False
-        if placed.first > 1 and lower[placed.first - 1] == "-" and lower[placed.first - 2] == "non":
             return False
         low, high = max(0, placed.first - NEAR), placed.last + NEAR
         return not kind.near or not kind.near.isdisjoint(normal[low:high])
