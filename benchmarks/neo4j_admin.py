@@ -15,6 +15,7 @@ import json
 import os
 import resource
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -42,6 +43,7 @@ from kg.vocabulary import Category, Predicate
 PREDICATES = (Predicate.HAS_PHENOTYPE, Predicate.SUBCLASS_OF, Predicate.TREATS, Predicate.ASSOCIATED_WITH)
 CATEGORIES = (Category.DISEASE, Category.PHENOTYPE, Category.DRUG, Category.GENE)
 PASSWORD = "only-for-this-run"  # noqa: S105  (of a server that goes away)
+BIOCYPHER = ("biocypher[neo4j]==0.17.0", "pyarrow")
 OURS = "import sys; from pathlib import Path; from kg.export import export_bundle; from ehr.progress import set_quiet; \
 set_quiet(True); export_bundle(Path(sys.argv[1]), Path(sys.argv[2]), to='neo4j-admin')"
 
@@ -180,12 +182,16 @@ def peer_configuration(folder: Path, file_format: str) -> tuple[Path, Path]:
     return configuration, schema
 
 
-def peer_python(folder: Path) -> Path:
-    """Make BioCypher's virtual environment, once."""
+def peer_python(folder: Path, *packages: str) -> Path:
+    """Make a virtual environment with these packages, once, whole or not at all."""
     python = folder / "bin" / "python"
     if not python.exists():
-        venv.create(folder, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "biocypher[neo4j]==0.17.0", "pyarrow"], check=True)
+        try:
+            venv.create(folder, with_pip=True)
+            subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
     return python
 
 
@@ -198,9 +204,9 @@ class Steps:
     @contextmanager
     def step(self, name: str, server: int | None = None) -> Iterator[None]:
         """Time a step: CPU of the processes it ran, or of a server."""
-        wall, before = time.perf_counter(), _cpu(server)
+        wall, before = time.perf_counter(), cpu(server)
         yield
-        self.taken[name] = (time.perf_counter() - wall, _cpu(server) - before)
+        self.taken[name] = (time.perf_counter() - wall, cpu(server) - before)
         print(f"  {name:12} {self.taken[name][0]:7.1f} s wall {self.taken[name][1]:7.1f} s CPU", flush=True)
 
     @property
@@ -208,7 +214,7 @@ class Steps:
         return sum(wall for wall, _ in self.taken.values()), sum(cpu for _, cpu in self.taken.values())
 
 
-def _cpu(server: int | None) -> float:
+def cpu(server: int | None) -> float:
     if server is not None:
         fields = Path(f"/proc/{server}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -280,7 +286,7 @@ def ours(bundle: Bundle, folder: Path, settings: neo4j_server.ServerSettings) ->
 def theirs(
     bundle: Bundle, folder: Path, settings: neo4j_server.ServerSettings, file_format: str, cache: Path
 ) -> tuple[Steps, dict[str, int]]:
-    python = peer_python(cache)
+    python = peer_python(cache, *BIOCYPHER)
     rows, out = folder / "rows", folder / "theirs"
     peer_rows(bundle, rows)
     configuration, schema = peer_configuration(folder, file_format)

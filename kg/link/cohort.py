@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -12,7 +12,7 @@ import polars as pl
 
 from ehr.files import fingerprint
 from ehr.progress import say, track
-from ehr.series import load_series
+from ehr.series import SeriesDefinition
 from kg.link.labs import Range, abnormal_values, trends
 from kg.link.names import collected, descendants_of, parents_of
 from kg.link.text import Linker, rules_digests
@@ -118,7 +118,7 @@ def link_cohort(cohort: Cohort, bundle: Bundle, *, mask_labels: bool = False, ru
     medications, unlinked = _home_drugs(cohort.table("medications"), linker, bundle)
     parts = [
         _note_findings(cohort.table("notes"), linker, bundle),
-        _series_findings(cohort.table("series"), bundle),
+        _series_findings(cohort.table("series"), bundle, cohort.series_set()),
         medications,
     ]
     frame = pl.concat(parts).sort(*_KEYS, nulls_last=True)
@@ -213,12 +213,12 @@ def indicated_terms(bundle: Bundle) -> pl.DataFrame:
     ).sort("code", "direction", "concept")
 
 
-def _series_findings(series: pl.DataFrame, bundle: Bundle) -> pl.DataFrame:
+def _series_findings(series: pl.DataFrame, bundle: Bundle, definitions: Sequence[SeriesDefinition]) -> pl.DataFrame:
     """Turn abnormal series, and those that rise or fall towards a limit, into findings.
 
     The concept is the term that the value means (or would mean beyond the limit), else the series' own.
     """
-    ranges = [Range(s.code, s.kind, s.unit, s.low, s.high, s.plausible_low, s.plausible_high) for s in load_series()]
+    ranges = [Range(s.code, s.kind, s.unit, s.low, s.high, s.plausible_low, s.plausible_high) for s in definitions]
     abnormal = abnormal_values(series, ranges)
     towards = trends(series, ranges).join(abnormal, on=["admission_id", "code"], how="anti")
     both = pl.concat([abnormal, towards.select(abnormal.columns)]).with_columns(

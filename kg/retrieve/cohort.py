@@ -57,8 +57,9 @@ def retrieve_cohort(cohort: Cohort, bundle: Bundle, *, nodes: int = 64, seed: in
         seed: orders concepts of equal score.
 
     Raises:
-        InputError: where the cohort was not linked, or ``nodes`` is too small.
+        InputError: where the cohort was not linked or has a label set of its own, or ``nodes`` is too small.
     """
+    cohort.need_built_in_labels("retrieval")
     print_ = fingerprint(
         {
             "step": "retrieve",
