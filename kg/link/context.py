@@ -20,8 +20,12 @@ from typing import Any
 from ehr.errors import InputError
 from kg.link.words import Words, cut
 
-FLAGS = ("negated", "historical", "hypothetical", "family", "history_of", "risk")
-"""What a trigger may say; the last two are resolved: what passes is historical, a risk is hypothetical."""
+RESOLVED = {"risk": "hypothetical", "narrow": "hypothetical", "ago": "historical", "post": "history_of"}
+"""Triggers of a reach of their own, and the flag that they mean."""
+FLAGS = ("negated", "historical", "hypothetical", "family", "history_of", *RESOLVED)
+"""What a trigger may say; `history_of` is historical for what passes."""
+_ONSET = "onset"
+"""A beginning: what began three months ago is not over."""
 AFFIRMED = "affirmed"
 """Takes a negation back: "no fever, leg edema present"."""
 _CLAUSE_ENDS = frozenset(".;,)\n")
@@ -103,6 +107,7 @@ def context_rules(own: Path | None = None) -> ContextRules:
                     triggers[key].append(trigger)
 
     add(data["pseudo"], Trigger("pseudo"))
+    add(data["onset"], Trigger(_ONSET))
     _add_relatives(data["relatives"], add)
     for rule in data["rule"]:
         add(rule["terms"], Trigger(rule["flag"], rule["direction"]))
@@ -191,9 +196,12 @@ def _colour(
     """Apply the rules to one sentence."""
     hits = _hits(lower, first, end, mentions, rules)
     begins = [start for _, (start, _) in mentions]
+    onset = any(trigger.role == _ONSET for hit in hits for trigger in hit.triggers)
     for position, hit in enumerate(hits):
         for trigger in hit.triggers:
-            if trigger.role in ("pseudo", "end") or not _applies(lower, hit, trigger, end):
+            if trigger.role in ("pseudo", "end", _ONSET) or not _applies(lower, hit, trigger, end):
+                continue
+            if onset and trigger.role == "ago":
                 continue
             if trigger.direction == "forward":
                 low, high = hit.last + 1, _scope_end(lower, hits, position, trigger.role, end, rules)
@@ -202,12 +210,10 @@ def _colour(
             if trigger.role == AFFIRMED:
                 low = max(low, _clause_start(lower, hit.first, low))
             for place in range(bisect_left(begins, low), bisect_left(begins, high)):
-                found[mentions[place][0]].add(trigger.role)
+                found[mentions[place][0]].add(RESOLVED.get(trigger.role, trigger.role))
     for index, _ in mentions:
         if AFFIRMED in found[index]:
             found[index] -= {AFFIRMED, "negated"}
-        if "risk" in found[index]:
-            found[index] = found[index] - {"risk"} | {"hypothetical"}
 
 
 def _clause_start(lower: list[str], at: int, first: int) -> int:
@@ -247,7 +253,8 @@ def _hits(
 
 
 def _ends(hit: _Hit, role: str) -> bool:
-    return any(trigger.role == "end" and role in trigger.ends for trigger in hit.triggers)
+    roles = {role} if role == "risk" else {role, RESOLVED.get(role, role)}  # a list of risks goes on where others end
+    return any(trigger.role == "end" and not roles.isdisjoint(trigger.ends) for trigger in hit.triggers)
 
 
 def _scope_end(lower: list[str], hits: list[_Hit], position: int, role: str, end: int, rules: ContextRules) -> int:
@@ -268,7 +275,8 @@ def _scope_end(lower: list[str], hits: list[_Hit], position: int, role: str, end
 def _turns(hit: _Hit) -> bool:
     """Say whether a trigger starts another thought: a new flag after a negated list."""
     return any(
-        t.role in ("hypothetical", "risk", "family", "historical") and t.direction == "forward" for t in hit.triggers
+        t.role in ("hypothetical", "risk", "narrow", "family", "historical") and t.direction == "forward"
+        for t in hit.triggers
     )
 
 
