@@ -33,11 +33,19 @@ _CLAUSE_ENDS = frozenset(".;,)\n")
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A term of the rules: ``role`` is a flag, ``pseudo`` or ``end``; ``ends`` the flags whose scopes it ends."""
+    """A term of the rules.
+
+    Attributes:
+        role: a flag, ``pseudo``, ``onset`` or ``end``.
+        direction: ``forward`` or ``backward``.
+        ends: the flags whose scopes it ends.
+        closing: counts only at the end of its clause ("fever negative", not "negative workup").
+    """
 
     role: str
     direction: str = ""
     ends: frozenset[str] = frozenset()
+    closing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +118,7 @@ def context_rules(own: Path | None = None) -> ContextRules:
     add(data["onset"], Trigger(_ONSET))
     _add_relatives(data["relatives"], add)
     for rule in data["rule"]:
-        add(rule["terms"], Trigger(rule["flag"], rule["direction"]))
+        add(rule["terms"], Trigger(rule["flag"], rule["direction"], closing=bool(rule.get("closing"))))
     for end in data["end"]:
         add(end["terms"], Trigger("end", ends=frozenset(end.get("only", FLAGS))))
     by_first: dict[str, dict[tuple[str, ...], tuple[Trigger, ...]]] = {}
@@ -225,7 +233,8 @@ def _clause_start(lower: list[str], at: int, first: int) -> int:
 
 def _applies(lower: list[str], hit: _Hit, trigger: Trigger, end: int) -> bool:
     """Say whether a trigger counts: one that may look both ways looks back at the end of its clause, else ahead."""
-    if len({t.direction for t in hit.triggers if t.role == trigger.role}) == 1:
+    both = len({t.direction for t in hit.triggers if t.role == trigger.role}) > 1
+    if not both and not trigger.closing:
         return True
     closes = hit.last + 1 >= end or lower[hit.last + 1] in _CLAUSE_ENDS
     return closes == (trigger.direction == "backward")

@@ -85,7 +85,8 @@ class Linker:
             found.update(flag for flag in (colour, rules.sections.get(inside)) if flag)
             if words.lower[match.first] == "family":  # the concept itself is about relatives
                 found.discard("family")
-            if "history_of" in found and self._passes(match.concept):
+            # Of a relative, "history of" says no more than that there was a case.
+            if "history_of" in found and "family" not in found and self._passes(match.concept):
                 found.add("historical")
             mentions.append(
                 Mention(

@@ -202,6 +202,15 @@ def test_abbreviations_depend_on_their_neighbours(graph: Bundle) -> None:
         ("the brace has not been helpful in alleviating his cough", [""]),
         ("They have not noted him to have any fever or cough.", ["negated", "negated"]),
         ("Denies previous treatment for her cough.", [""]),
+        ("The cough began two years ago.", [""]),
+        ("A stroke two years ago.", ["historical"]),
+        ("possible stroke, cough", ["hypothetical", ""]),
+        ("Her mother died due to a stroke.", ["family"]),
+        ("Father had a history of stroke", ["family"]),
+        ("No one in his family has had a stroke", ["negated family"]),
+        ("cough negative, fever", ["negated", ""]),
+        ("cough with negative imaging", [""]),
+        ("Her cough resolved spontaneously.", ["historical"]),
     ],
 )
 def test_context_of_free_text(text: str, flags: list[str], graph: Bundle) -> None:
