@@ -80,11 +80,7 @@ def write_admissions(
         "SELECT patient_id, admission_id, age, sex, admission_type, length_of_stay_hours, year_group "
         "FROM stay ORDER BY idx"
     )
-    named = {table.name.rpartition("/")[2]: table.paths[0] for table in hospital.tables}
-    where = named.get("admissions") or named.get("patient") or hospital.tables[0].paths[0]
-    found = stays["patient_id"].n_unique()
-    if found < 2:
-        raise InputError(f"{found} patients with admissions; a cohort needs at least two", where=where)
+    _check_patients(hospital, stays["patient_id"].n_unique())
     reading = _read_codes(hospital, workspace, labels)
     coded = workspace.frame("SELECT count(DISTINCT idx) AS n FROM diagnosis WHERE code IS NOT NULL").item()
     positions = dict(workspace.frame(_LABELS).iter_rows())
@@ -98,12 +94,7 @@ def write_admissions(
         what = "no admission has a diagnosis of the label set" if coded else "no admission has a coded diagnosis"
         raise InputError(f"{what}; a cohort without labels means nothing", where=_coded(hospital))
     by_patient = patient_counts(rows)
-    if split_file is not None:
-        by_split, how = read_splits(split_file, sorted(by_patient)), split_file.name
-    elif split == "temporal":
-        by_split, how = temporal_splits(rows), "temporal, by the patient's latest admission year group"
-    else:
-        by_split, how = draw_splits(by_patient, seed), "drawn, stratified by patient"
+    by_split, how = _splits(rows, split_file, split, seed)
     rows = rows.with_columns(pl.Series("split", [by_split[p] for p in rows["patient_id"]], dtype=pl.String))
     without = rows.height - coded
     if without:
@@ -129,6 +120,23 @@ def write_admissions(
     cohort.write_batches("unmapped_codes", workspace.batches(_UNMAPPED, 100_000), UNMAPPED_SCHEMA, key)
     if reading.unmapped.height:
         say(f"{reading.unmapped.height} codes map to nothing: see unmapped_codes in `clinragen ehr describe`")
+
+
+def _check_patients(hospital: Hospital, found: int) -> None:
+    if found < 2:
+        named = {table.name.rpartition("/")[2]: table.paths[0] for table in hospital.tables}
+        where = named.get("admissions") or named.get("patient") or hospital.tables[0].paths[0]
+        raise InputError(f"{found} patients with admissions; a cohort needs at least two", where=where)
+
+
+def _splits(rows: pl.DataFrame, file: Path | None, policy: SplitPolicy, seed: int) -> tuple[dict[str, str], str]:
+    """Give each patient's split, and how it was found, in words."""
+    by_patient = patient_counts(rows)
+    if file is not None:
+        return read_splits(file, sorted(by_patient)), file.name
+    if policy == "temporal":
+        return temporal_splits(rows), "temporal, by the patient's latest admission year group"
+    return draw_splits(by_patient, seed), "drawn, stratified by patient"
 
 
 def _coded(hospital: Hospital) -> str:

@@ -111,16 +111,9 @@ def ingest(
     Raises:
         InputError: for anything wrong with the input or the place to write to; nothing is then left behind.
     """
-    if until not in _UNTIL:
-        raise InputError(f"unknown cut-off {until!r}", where="--until", remedy=f"expected {', '.join(_UNTIL)}")
-    if _UNTIL[until] is not None and note_policy == "paper":
-        raise InputError(
-            f"the hospital course was not known after {until}", where="--note-policy", remedy="take admission"
-        )
+    _check_cut_off(until, note_policy)
     hospital = open_hospital(directory, layout, notes=notes)
-    split_file = splits if splits is not None else _default_splits(directory)
-    if split_file is not None and not split_file.is_file():
-        raise InputError("no such file", where=split_file)
+    split_file = _split_file(splits, directory)
     label_set = load_phenotypes() if labels is None else read_label_set(labels)
     definitions = choose_series(series)
     own_items = read_items(items, definitions) if items is not None else ()
@@ -136,29 +129,27 @@ def ingest(
         "series": fingerprint([write_series(definitions), [str(item) for item in own_items]]),
     }
     sources = _hash_files(hospital.tables, split_file, directory)
-    data: dict[str, JsonValue] = {
-        path.name: fingerprint(path.read_text(encoding="utf-8"))
-        for path in sorted((files("ehr")).iterdir(), key=lambda one: one.name)
-        if path.name in _DATA_FILES or path.name.startswith("items_")
-    }
-    key = fingerprint({"settings": settings, "sources": sources, "data": data, "code": [FORMAT, _CODE_VERSION]})
+    key = fingerprint(
+        {"settings": settings, "sources": sources, "data": _data_files(), "code": [FORMAT, _CODE_VERSION]}
+    )
     if _is_current(out, key):
         say(f"{out} is up to date")
         return Cohort.open(out)
     for name in hospital.absent:
         say(f"{name} is not there and left out")
     terms = data_use(directory)
+    source: dict[str, JsonValue] = {
+        "layout": hospital.name,
+        "directory": str(directory.resolve()),
+        "notes": str(notes.resolve()) if notes is not None else None,
+        "files": sources,
+        "absent": list(hospital.absent),
+    }
     manifest: dict[str, JsonValue] = {
         "kind": KIND,
         "fingerprint": key,
         "settings": settings,
-        "source": {
-            "layout": hospital.name,
-            "directory": str(directory.resolve()),
-            "notes": str(notes.resolve()) if notes is not None else None,
-            "files": sources,
-            "absent": list(hospital.absent),
-        },
+        "source": source,
         "seeds": {"splits": seed, "folds": seed + 1},
         **terms,
         "versions": _versions(),
@@ -172,6 +163,31 @@ def ingest(
         fill(hospital, cohort, place / _SCRATCH, plan)
         shutil.rmtree(place / _SCRATCH, ignore_errors=True)
     return Cohort.open(out)
+
+
+def _check_cut_off(until: str, note_policy: NotePolicy) -> None:
+    if until not in _UNTIL:
+        raise InputError(f"unknown cut-off {until!r}", where="--until", remedy=f"expected {', '.join(_UNTIL)}")
+    if _UNTIL[until] is not None and note_policy == "paper":
+        raise InputError(
+            f"the hospital course was not known after {until}", where="--note-policy", remedy="take admission"
+        )
+
+
+def _split_file(splits: Path | None, directory: Path) -> Path | None:
+    path = splits if splits is not None else _default_splits(directory)
+    if path is not None and not path.is_file():
+        raise InputError("no such file", where=path)
+    return path
+
+
+def _data_files() -> dict[str, JsonValue]:
+    """Give the fingerprints of the package's data files that shape a cohort."""
+    return {
+        path.name: fingerprint(path.read_text(encoding="utf-8"))
+        for path in sorted((files("ehr")).iterdir(), key=lambda one: one.name)
+        if path.name in _DATA_FILES or path.name.startswith("items_")
+    }
 
 
 def _begin(place: Path, manifest: dict[str, JsonValue], key: str) -> Cohort:
