@@ -15,7 +15,7 @@ from kg.retrieve.evidence import EvidenceIndex
 from kg.retrieve.pagerank import personalised_pagerank
 from kg.retrieve.paths import best_paths, evidence_paths, evidence_score
 from kg.retrieve.seeds import LAB_ORIGINS, MODES, Start, measured_directions, seeds_of
-from kg.retrieve.snapshot import load_snapshot
+from kg.retrieve.snapshot_files import load_snapshot
 from kg.types import Edge, EvidencePath, Finding, PatientSubgraph, Seed
 from kg.vocabulary import Category
 
@@ -201,8 +201,7 @@ class Retriever:
             for direction in told
         }
         edges: list[Edge] = []
-        for index, node in enumerate(chosen):
-            found = [step for step in self.core.outgoing.get(node, ()) if step.target in local]
+        for index, found in enumerate(self.core.steps_among(chosen)):
             found.sort(key=lambda step: (local[step.target], step.statement))
             edges.extend(
                 Edge(index, local[step.target], step.predicate, step.statement, step.weight)
