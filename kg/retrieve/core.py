@@ -7,7 +7,7 @@ about the candidates.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +39,7 @@ _HUB = 0.5
 """Exponent by which a concept's degree damps the walk into it."""
 _KEPT = (Category.PHENOTYPE, Category.MEASUREMENT, Category.DRUG, Category.PROCEDURE, Category.EXPOSURE)
 _PIECE = 500_000
+_HELD = 50_000
 
 
 class Step(NamedTuple):
@@ -66,6 +67,7 @@ class Core:
         snapshot: the whole graph.
         places: each concept's place in the snapshot, -1 where it has none, shape ``(n,)``.
         rewired: statements by subject's index where the graph is rewired, else None.
+        held: statements that were read lately, by place in the snapshot.
     """
 
     ids: tuple[str, ...]
@@ -79,6 +81,7 @@ class Core:
     snapshot: Snapshot
     places: NDArray[np.int64]
     rewired: Mapping[int, list[Step]] | None = None
+    held: dict[int, Step] = field(default_factory=dict)
 
     def steps_among(self, chosen: Sequence[int]) -> list[list[Step]]:
         """Give for each of the chosen concepts the statements about another of them, read from the snapshot."""
@@ -94,10 +97,16 @@ class Core:
         at = np.minimum(np.searchsorted(places, ends), max(len(places) - 1, 0))
         hits = np.flatnonzero(places[at] == ends) if len(places) else edges
         subjects = np.searchsorted(places, s.subjects(edges[hits]))
+        held = self.held
         for subject, target, edge in zip(subjects.tolist(), at[hits].tolist(), edges[hits].tolist(), strict=True):
-            predicate = PREDICATES[s.predicates[edge]]
-            measure = _measure(known[subject], predicate, known[target])
-            step = Step(known[target], predicate, s.statements[edge].decode(), float(s.weights[edge]), measure)
+            step = held.get(edge)
+            if step is None:
+                if len(held) >= _HELD:
+                    held.clear()
+                predicate = PREDICATES[s.predicates[edge]]
+                measure = _measure(known[subject], predicate, known[target])
+                step = Step(known[target], predicate, s.statements[edge].decode(), float(s.weights[edge]), measure)
+                held[edge] = step
             found[known[subject]].append(step)
         return [found[node] for node in chosen]
 

@@ -52,18 +52,18 @@ class Weights:
         underlying: share of its score that a disease lends to its complications.
     """
 
-    named: float = 1.0
+    named: float = 3.0
     phenotype: float = 1.0
-    measurement: float = 1.0
-    risk: float = 0.6
-    treatment: float = 0.8
-    complication: float = 0.6
-    specific: float = 0.8
-    general: float = 0.5
-    denied: float = 0.2
-    voice: float = 0.5
+    measurement: float = 3.0
+    risk: float = 3.0
+    treatment: float = 3.0
+    complication: float = 1.0
+    specific: float = 0.9
+    general: float = 0.1
+    denied: float = 0.1
+    voice: float = 1.0
     size: float = 0.25
-    underlying: float = 0.1
+    underlying: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)

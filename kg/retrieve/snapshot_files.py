@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from ehr.errors import InputError
 from ehr.files import atomic_directory, read_json, write_json
@@ -92,9 +93,8 @@ def _read(place: Path) -> Snapshot | None:
         return None
 
 
-def _mapped(path: Path) -> np.ndarray:
-    whole = np.lib.format.open_memmap
-    try:
-        return whole(path, mode="r")
+def _mapped(path: Path) -> NDArray[np.generic]:
+    try:  # as a plain view: picking entries of a `memmap` is many times slower
+        return np.lib.format.open_memmap(path, mode="r").view(np.ndarray)
     except ValueError:  # nothing can be mapped of an empty array
         return np.asarray(np.load(path, allow_pickle=False))
