@@ -25,7 +25,7 @@ from kg.types import Finding
 from kg.vocabulary import Category
 
 Floats = NDArray[np.float64]
-TOP = 25
+TOPS = (5, 10, 25)
 DRAWS = 20
 _BATCH = 64
 _PLAIN_STEPS = 80
@@ -142,7 +142,7 @@ def rewired_snapshot(snapshot: Snapshot, seed: int) -> Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """Recall at `TOP` with its interval over patients, and by label."""
+    """Recall with its interval over patients, and by label."""
 
     value: float
     low: float
@@ -150,15 +150,15 @@ class Recall:
     by_label: Mapping[str, float]
 
 
-def recall(split: Split, scores: Floats, ids: Sequence[str], silent: int) -> Recall:
-    """Share of true labels among the first `TOP` diseases; of equal scores the last place counts."""
+def recall(split: Split, scores: Floats, ids: Sequence[str], silent: int, top: int = TOPS[-1]) -> Recall:
+    """Share of true labels among the first ``top`` diseases; of equal scores the last place counts."""
     columns = {disease: index for index, disease in enumerate(ids)}
     hits: dict[str, list[int]] = {}
     people: dict[str, list[int]] = {}
     for patient, row, labels in zip(split.patients, scores, split.labels, strict=True):
         for label, rank in ranks_of(row, columns, labels, silent=silent).items():
-            hits.setdefault(label, []).append(rank <= TOP)
-            people.setdefault(patient, []).append(rank <= TOP)
+            hits.setdefault(label, []).append(rank <= top)
+            people.setdefault(patient, []).append(rank <= top)
     found = np.array([(sum(h), len(h)) for h in people.values()])
     drawn = np.random.default_rng(0).integers(len(found), size=(1000, len(found)))
     samples = found[drawn].sum(axis=1)
@@ -175,7 +175,7 @@ def recall_tables(bundle: Bundle, cohort: Cohort, splits: Sequence[str]) -> None
     ranker = DiseaseRanker(core)
     ids, silent = ranker.ids, ranker.silent
     everyone = len(snapshot.of_category(Category.DISEASE))
-    print(f"\n{everyone:,} diseases, {silent:,} of them only classified; recall of true labels among the first {TOP}\n")
+    print(f"\n{everyone:,} diseases, {silent:,} of them only classified; recall of true labels among the first {TOPS}\n")
     false = DiseaseRanker(make_core(rewired_snapshot(snapshot, 1), names.ids))
     place = {disease: index for index, disease in enumerate(false.ids)}
     order = [place[one] for one in ids]
@@ -188,24 +188,33 @@ def recall_tables(bundle: Bundle, cohort: Cohort, splits: Sequence[str]) -> None
         "k-hop (2)": k_hop(core, ranker.diseases),
         "plain PageRank": plain_pagerank(core, ranker.diseases),
     }
-    found: dict[str, dict[str, Recall]] = {}
-    drawn: dict[str, list[float]] = {}
+    found: dict[str, dict[str, list[Recall]]] = {}
+    drawn: dict[str, Floats] = {}
     for name in splits:
         split = read_split(cohort, name)
-        found[name] = {t: recall(split, score(split.findings), ids, silent) for t, score in scorers.items()}
-        others = [ranker.with_weights(random_weights(draw)) for draw in range(DRAWS)]
-        drawn[name] = [recall(split, one.scores(split.findings), ids, silent).value for one in others]
-    print("| method | " + " | ".join(f"`{name}`" for name in splits) + " |\n|---" + "|---" * len(splits) + "|")
+        scored = {title: score(split.findings) for title, score in scorers.items()}
+        found[name] = {t: [recall(split, x, ids, silent, top) for top in TOPS] for t, x in scored.items()}
+        others = [ranker.with_weights(random_weights(draw)).scores(split.findings) for draw in range(DRAWS)]
+        drawn[name] = np.array([[recall(split, x, ids, silent, top).value for top in TOPS] for x in others])
+    print("| method | " + " | ".join(f"`{s}` @{t}" for s in splits for t in TOPS) + " |")
+    print("|---" + "|---" * (len(splits) * len(TOPS)) + "|")
     for title in scorers:
-        cells = [f"{found[s][title].value:.3f} [{found[s][title].low:.3f}, {found[s][title].high:.3f}]" for s in splits]
+        cells = []
+        for name in splits:
+            *first, last = found[name][title]
+            cells += [*(f"{one.value:.3f}" for one in first), f"{last.value:.3f} [{last.low:.3f}, {last.high:.3f}]"]
         print(f"| {title} | " + " | ".join(cells) + " |")
-    cells = [f"{np.mean(d):.3f} (sd {np.std(d):.3f}, best {max(d):.3f})" for d in drawn.values()]
+    cells = [
+        f"{drawn[s][:, t].mean():.3f} (sd {drawn[s][:, t].std():.3f}, best {drawn[s][:, t].max():.3f})"
+        for s in splits
+        for t in range(len(TOPS))
+    ]
     print(f"| the same, random weights ({DRAWS} draws) | " + " | ".join(cells) + " |")
     shown = ("typed evidence", "k-hop (2)", "plain PageRank")
     print("\n| label | " + " | ".join(f"`{s}` {t}" for s in splits for t in shown) + " |")
     print("|---" + "|---" * (len(splits) * len(shown)) + "|")
     for label in names.ids:
-        cells = [f"{found[s][t].by_label.get(label, float('nan')):.2f}" for s in splits for t in shown]
+        cells = [f"{found[s][t][-1].by_label.get(label, float('nan')):.2f}" for s in splits for t in shown]
         print(f"| {bundle.name(label)} | " + " | ".join(cells) + " |")
 
 

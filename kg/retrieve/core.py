@@ -83,11 +83,20 @@ class Core:
     rewired: Mapping[int, list[Step]] | None = None
     held: dict[int, Step] = field(default_factory=dict)
 
-    def steps_among(self, chosen: Sequence[int]) -> list[list[Step]]:
-        """Give for each of the chosen concepts the statements about another of them, read from the snapshot."""
+    def steps_among(self, chosen: Sequence[int], known_among: int = 0) -> list[list[Step]]:
+        """Give for each of the chosen concepts the statements about another of them, read from the snapshot.
+
+        Args:
+            chosen: different concepts.
+            known_among: statements of which both ends are among the first so many are left out.
+        """
         inside = set(chosen)
         if self.rewired is not None:
-            return [[step for step in self.rewired.get(node, ()) if step.target in inside] for node in chosen]
+            first = set(chosen[:known_among])
+            return [
+                [s for s in self.rewired.get(n, ()) if s.target in inside and not (n in first and s.target in first)]
+                for n in chosen
+            ]
         found: dict[int, list[Step]] = {node: [] for node in chosen}
         known = sorted(node for node in chosen if self.places[node] >= 0)
         places = self.places[known]  # ascending, as both are in the order of ids
@@ -97,6 +106,10 @@ class Core:
         at = np.minimum(np.searchsorted(places, ends), max(len(places) - 1, 0))
         hits = np.flatnonzero(places[at] == ends) if len(places) else edges
         subjects = np.searchsorted(places, s.subjects(edges[hits]))
+        if known_among:
+            first = np.isin(places, self.places[list(chosen[:known_among])])
+            new = ~(first[subjects] & first[at[hits]])
+            subjects, hits = subjects[new], hits[new]
         held = self.held
         for subject, target, edge in zip(subjects.tolist(), at[hits].tolist(), edges[hits].tolist(), strict=True):
             step = held.get(edge)

@@ -8,7 +8,7 @@ for the candidates alone. The score knows nothing of which diseases are candidat
 
 ``E_m`` are products of statement weights and shares of information along meta-path ``m``, ``T_d`` the sum of the
 weights of what is stated of the disease and ``c`` its mean: a finding that fits everything says little, and so does a
-match of a disease of which everything is stated. At the end diseases lend a share of their score to their complications.
+match of a disease of which everything is stated. At the end diseases lend a share of their score to what they lead to.
 """
 
 from __future__ import annotations
@@ -49,21 +49,21 @@ class Weights:
         denied: of a denied finding that the disease shows.
         voice: ``gamma``; 0 lets a finding speak for every disease with full weight, 1 shares one voice among them.
         size: ``beta``; 0 leaves out how much is stated of a disease.
-        underlying: share of its score that a disease lends to its complications.
+        underlying: share of its score that a disease lends to its complications and to what it predisposes to.
     """
 
-    named: float = 3.0
+    named: float = 8.0
     phenotype: float = 1.0
-    measurement: float = 3.0
+    measurement: float = 4.0
     risk: float = 3.0
     treatment: float = 3.0
     complication: float = 1.0
     specific: float = 0.9
-    general: float = 0.1
-    denied: float = 0.1
-    voice: float = 1.0
+    general: float = 0.7
+    denied: float = 1.0
+    voice: float = 0.5
     size: float = 0.25
-    underlying: float = 0.5
+    underlying: float = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class DiseaseRanker:
         self._column = np.full(len(s), -1, dtype=np.int32)
         self._column[self.diseases] = np.arange(len(self.diseases))
         self._size = 1.0 + self._stated / (self._stated.mean() if len(self._stated) else 1.0)
-        self._lends = self._complications()
+        self._lends = self._leads_to()
         self._voices: dict[Key, tuple[Voice, ...]] = {}
         self._rows: dict[Key, tuple[Positions, Floats]] = {}
 
@@ -257,18 +257,20 @@ class DiseaseRanker:
             np.add.at(total, s.targets[edges], s.weights[edges])
         return total[diseases]
 
-    def _complications(self) -> sparse.csr_matrix:
-        """Give what disease leads to what disease, shape ``(diseases, diseases)``."""
+    def _leads_to(self) -> sparse.csr_matrix:
+        """Give which disease has or makes likely which other one, shape ``(diseases, diseases)``."""
         s, n = self.core.snapshot, len(self.diseases)
-        rows, columns, values = [], [], []
+        kinds = [self._kind[Predicate.HAS_COMPLICATION], self._kind[Predicate.PREDISPOSES_TO]]
+        rows, columns, values = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
         for begin in range(0, n, _PIECE):
-            edges = self._of(s.out_edges(self.diseases[begin : begin + _PIECE]), Predicate.HAS_COMPLICATION)
+            edges = s.out_edges(self.diseases[begin : begin + _PIECE])
+            edges = edges[np.isin(s.predicates[edges], kinds)]
             ends = self._column[s.targets[edges]]
             rows.append(self._column[s.subjects(edges)][ends >= 0])
             columns.append(ends[ends >= 0])
             values.append(s.weights[edges][ends >= 0])
-        parts = [np.concatenate(part) if part else np.zeros(0) for part in (rows, columns, values)]
-        return sparse.csr_matrix((parts[2], (parts[0], parts[1])), shape=(n, n))
+        places = (np.concatenate(rows), np.concatenate(columns))
+        return sparse.csr_matrix((np.concatenate(values), places), shape=(n, n))
 
 
 def _keys(start: Start) -> Iterable[tuple[Key, float]]:
