@@ -136,7 +136,10 @@ def rewired_snapshot(snapshot: Snapshot, seed: int) -> Snapshot:
         targets[members] = random.permutation(targets[members])
     pointers = np.concatenate([[0], np.cumsum(np.bincount(targets, minlength=len(snapshot)))])
     return replace(
-        snapshot, targets=targets, incoming=np.argsort(targets, kind="stable").astype(np.int32), incoming_indptr=pointers
+        snapshot,
+        targets=targets,
+        incoming=np.argsort(targets, kind="stable").astype(np.int32),
+        incoming_indptr=pointers,
     )
 
 
@@ -175,7 +178,9 @@ def recall_tables(bundle: Bundle, cohort: Cohort, splits: Sequence[str]) -> None
     ranker = DiseaseRanker(core)
     ids, silent = ranker.ids, ranker.silent
     everyone = len(snapshot.of_category(Category.DISEASE))
-    print(f"\n{everyone:,} diseases, {silent:,} of them only classified; recall of true labels among the first {TOPS}\n")
+    print(
+        f"\n{everyone:,} diseases, {silent:,} of them only classified; recall of true labels among the first {TOPS}\n"
+    )
     false = DiseaseRanker(make_core(rewired_snapshot(snapshot, 1), names.ids))
     place = {disease: index for index, disease in enumerate(false.ids)}
     order = [place[one] for one in ids]

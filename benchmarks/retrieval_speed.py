@@ -164,7 +164,7 @@ def _both(snapshot: Snapshot) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.n
     return (subjects, snapshot.targets), (snapshot.targets, subjects)
 
 
-def _graph(sources: np.ndarray, targets: np.ndarray, n: int):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _graph(sources: np.ndarray, targets: np.ndarray, n: int):  # type: ignore[no-untyped-def]
     import networkx as nx
 
     graph = nx.DiGraph()
@@ -179,7 +179,7 @@ def _status(name: str) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1000
 
 
-def _memory_child(graph: Path, cohort: Path, pipe) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _memory_child(graph: Path, cohort: Path, pipe) -> None:  # type: ignore[no-untyped-def]
     set_quiet(True)
     before = _status("VmRSS")
     retrieve_cohort(Cohort.open(cohort), Bundle.open(graph))

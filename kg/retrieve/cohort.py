@@ -12,7 +12,7 @@ from ehr.errors import InputError
 from ehr.files import JsonValue, fingerprint
 from ehr.progress import bar, say
 from kg.link import findings_of
-from kg.retrieve.explain import Row, explain
+from kg.retrieve.explain import Row, explain_nodes
 from kg.retrieve.retriever import Retriever
 from kg.retrieve.seeds import MODES
 from kg.retrieve.table import SCHEMA, from_frame, to_frame
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 VERSION = 4
 """Version of the retrieval; a change makes older tables stale."""
-_BATCH = 250
-_ROW_GROUP = 500
+_BATCH = 100
+_ROW_GROUP = 200
 """Rows of the table that are held before they are written; a row is some ten thousand bytes."""
 
 
@@ -141,13 +141,24 @@ def subgraphs_of(cohort: Cohort, ids: Iterable[str] | None = None, mode: str = "
     return {subgraph.admission_id: subgraph for subgraph in from_frame(frame)}
 
 
-def explain_admission(cohort: Cohort, bundle: Bundle, admission_id: str) -> list[Row]:
-    """Say which findings of an admission speak for which candidate (see `kg.retrieve.explain`).
+def subgraph_of(cohort: Cohort, admission_id: str) -> PatientSubgraph:
+    """Give one admission's subgraph in mode ``all``.
 
     Raises:
         InputError: for an admission without a subgraph, or a cohort whose subgraphs were not retrieved yet.
     """
     found = subgraphs_of(cohort, [admission_id])
     if admission_id not in found:
-        raise InputError("no subgraph of this admission", where=cohort.path, remedy="see `clinragen ehr describe`")
-    return explain(found[admission_id], bundle)
+        raise InputError(
+            f"no subgraph of admission {admission_id!r}", where=cohort.path, remedy="see `clinragen ehr describe`"
+        )
+    return found[admission_id]
+
+
+def explain_admission(cohort: Cohort, bundle: Bundle, admission_id: str) -> list[Row]:
+    """Say of every node of an admission's subgraph why it is there (see `kg.retrieve.explain.explain_nodes`).
+
+    Raises:
+        InputError: for an admission without a subgraph, or a cohort whose subgraphs were not retrieved yet.
+    """
+    return explain_nodes(subgraph_of(cohort, admission_id), bundle)

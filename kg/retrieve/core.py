@@ -92,9 +92,9 @@ class Core:
         """
         inside = set(chosen)
         if self.rewired is not None:
-            first = set(chosen[:known_among])
+            head = set(chosen[:known_among])
             return [
-                [s for s in self.rewired.get(n, ()) if s.target in inside and not (n in first and s.target in first)]
+                [s for s in self.rewired.get(n, ()) if s.target in inside and not (n in head and s.target in head)]
                 for n in chosen
             ]
         found: dict[int, list[Step]] = {node: [] for node in chosen}
@@ -134,15 +134,15 @@ def make_core(snapshot: Snapshot, candidates: Iterable[str], *, rewired_seed: in
     """
     wanted = sorted(set(candidates))
     kept = snapshot.of_category(*_KEPT)
-    keep = {name: place for place in kept.tolist() if not (name := snapshot.id(place)).startswith("ICD")}
-    keep.update({name: place for name in wanted if (place := snapshot.place(name)) is not None})
+    keep = {name: at for at in kept.tolist() if not (name := snapshot.id(at)).startswith("ICD")}
+    keep.update({name: at for name in wanted if (at := snapshot.place(name)) is not None})
     known = tuple(sorted(keep.keys() | set(wanted)))
     place = {identifier: index for index, identifier in enumerate(known)}
     places = np.array([keep.get(identifier, -1) for identifier in known], dtype=np.int64)
     names = {at: identifier for identifier, at in keep.items()}
     walked = None if rewired_seed is not None else [PREDICATES.index(p) for p, rate in _WALKED.items() if rate > 0]
     triples = _triples(snapshot, names, walked)
-    rewired = None
+    rewired: dict[int, list[Step]] | None = None
     if rewired_seed is not None:
         triples = rewire_triples(triples, rewired_seed)
         rewired = {}

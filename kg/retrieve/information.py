@@ -21,8 +21,10 @@ def information_content(
 
     Args:
         hierarchy: which concepts are terms of the hierarchy, shape ``(n,)``.
-        sources, targets: subject and object of each statement, shape ``(m,)``.
-        is_a, shows: which statements say that subject is a kind of object, or shows it, shape ``(m,)``.
+        sources: subject of each statement, shape ``(m,)``.
+        targets: object of each statement, shape ``(m,)``.
+        is_a: which statements say that subject is a kind of object, shape ``(m,)``.
+        shows: which statements say that subject (a disease) shows object, shape ``(m,)``.
     """
     n = len(hierarchy)
     inside = is_a & hierarchy[sources] & hierarchy[targets]

@@ -4,8 +4,8 @@
 ``steiner``   a tree that joins findings and candidates (Mehlhorn 1988), hubs dear
 ``ppr-only``  what personalised PageRank from the findings visits most
 
-All walk the same part of the graph as `kg.retrieve.Retriever`, and none knows what a relation means. Candidates are forced
-in as in the default method, and typed paths count where their nodes happen to be inside.
+All walk the same part of the graph as `kg.retrieve.Retriever`, and none knows what a relation means. Candidates are
+forced in as in the default method, and typed paths count where their nodes happen to be inside.
 """
 
 from __future__ import annotations

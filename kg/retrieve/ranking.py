@@ -68,7 +68,7 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """One way in which a finding speaks: ``family`` of meta-paths, ``steps`` of is_a, diseases and strengths ``(k,)``."""
+    """One way in which a finding speaks: meta-path, steps of is_a, diseases and strengths, shape ``(k,)``."""
 
     family: str
     steps: int
@@ -98,7 +98,7 @@ class DiseaseRanker:
         totals = self._totals(every)
         self.diseases, self._stated = every[totals > 0], totals[totals > 0]
         self.silent = len(every) - len(self.diseases)
-        self._column = np.full(len(s), -1, dtype=np.int32)
+        self._column = np.full(len(s), -1, dtype=np.int64)
         self._column[self.diseases] = np.arange(len(self.diseases))
         self._size = 1.0 + self._stated / (self._stated.mean() if len(self._stated) else 1.0)
         self._lends = self._leads_to()
@@ -221,7 +221,8 @@ class DiseaseRanker:
                 return
 
     def _of(self, edges: Positions, predicate: Predicate) -> Positions:
-        return edges[self.core.snapshot.predicates[edges] == self._kind[predicate]]
+        chosen: Positions = edges[self.core.snapshot.predicates[edges] == self._kind[predicate]]
+        return chosen
 
     def _said(self, family: str, steps: int, places: Positions, share: Floats, predicate: Predicate) -> Voice:
         """Give the diseases that show (or mean) one of these concepts, each by its strongest statement."""
@@ -286,9 +287,7 @@ def _keys(start: Start) -> Iterable[tuple[Key, float]]:
         yield (seed.concept, None, seed.state), weight
 
 
-def ranks_of(
-    scores: Floats, columns: Mapping[str, int], wanted: Iterable[str], *, silent: int = 0
-) -> dict[str, int]:
+def ranks_of(scores: Floats, columns: Mapping[str, int], wanted: Iterable[str], *, silent: int = 0) -> dict[str, int]:
     """Give the rank (1 is best) of some diseases among all; of equal scores the last place counts.
 
     Args:

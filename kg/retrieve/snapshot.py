@@ -90,11 +90,13 @@ class Snapshot:
 
     def in_edges(self, places: Positions | list[int]) -> Positions:
         """Give the statements whose object is one of ``places``, in that order."""
-        return self.incoming[ranges(self.incoming_indptr, np.asarray(places, dtype=np.int64))].astype(np.int64)
+        found: Positions = self.incoming[ranges(self.incoming_indptr, np.asarray(places, dtype=np.int64))]
+        return found.astype(np.int64)
 
     def subjects(self, edges: Positions) -> Positions:
         """Give the subject of each of these statements."""
-        return np.searchsorted(self.indptr, edges, side="right").astype(np.int64) - 1
+        found: Positions = np.searchsorted(self.indptr, edges, side="right") - 1
+        return found
 
 
 def ranges(indptr: NDArray[np.int64], rows: Positions) -> Positions:
@@ -154,8 +156,13 @@ def snapshot_of(concepts: pl.LazyFrame, statements: pl.LazyFrame) -> Snapshot:
         statements=np.array(rows["id"].to_list(), dtype=np.bytes_),
         incoming_indptr=_pointers(targets, n),
         incoming=np.argsort(targets, kind="stable").astype(np.int32),
-        information=information_content(hierarchy, sources, targets, kinds == PREDICATES.index(Predicate.SUBCLASS_OF),
-                                        kinds == PREDICATES.index(Predicate.HAS_PHENOTYPE)),
+        information=information_content(
+            hierarchy,
+            sources,
+            targets,
+            kinds == PREDICATES.index(Predicate.SUBCLASS_OF),
+            kinds == PREDICATES.index(Predicate.HAS_PHENOTYPE),
+        ),
     )
 
 

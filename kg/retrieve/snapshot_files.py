@@ -10,7 +10,7 @@ import shutil
 import zlib
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -93,7 +93,7 @@ def _read(place: Path) -> Snapshot | None:
         return None
 
 
-def _mapped(path: Path) -> NDArray[np.generic]:
+def _mapped(path: Path) -> NDArray[Any]:
     try:  # as a plain view: picking entries of a `memmap` is many times slower
         return np.lib.format.open_memmap(path, mode="r").view(np.ndarray)
     except ValueError:  # nothing can be mapped of an empty array
