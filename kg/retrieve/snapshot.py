@@ -90,8 +90,7 @@ class Snapshot:
 
     def in_edges(self, places: Positions | list[int]) -> Positions:
         """Give the statements whose object is one of ``places``, in that order."""
-        found: Positions = self.incoming[ranges(self.incoming_indptr, np.asarray(places, dtype=np.int64))]
-        return found.astype(np.int64)
+        return self.incoming[ranges(self.incoming_indptr, np.asarray(places, dtype=np.int64))].astype(np.int64)
 
     def subjects(self, edges: Positions) -> Positions:
         """Give the subject of each of these statements."""
@@ -106,8 +105,8 @@ def ranges(indptr: NDArray[np.int64], rows: Positions) -> Positions:
     total = int(lengths.sum())
     if not total:
         return np.zeros(0, dtype=np.int64)
-    shifts = np.repeat(begins - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
-    return (np.arange(total) + shifts).astype(np.int64)
+    shifts: Positions = np.repeat(begins - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
+    return np.arange(total, dtype=np.int64) + shifts
 
 
 def make_snapshot(bundle: Bundle) -> Snapshot:
