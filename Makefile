@@ -9,6 +9,7 @@ TORCH ?=
 OUT ?= demo
 ADMISSIONS ?= 2000
 SEED ?= 7
+JOBS ?= $(if $(NEO4J_TEST_URI),0,2)
 NEO4J_VERSION ?= 5.26.29
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -70,8 +71,9 @@ lint: install-test
 types: install-test
 	@$(BIN)/mypy
 
+# Two processes of one thread each, a file's tests in one of them; JOBS=0 runs all in one.
 unit: install-test neo4j-tools
-	@$(BIN)/python -m pytest $(PYTEST)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 test: lint types unit
 

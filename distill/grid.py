@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from distill.config import RunConfig
+from ehr.grid import hourly
 from ehr.types import TimeSeries
 from encoder.timeseries import cut_patches
 
@@ -84,23 +85,8 @@ def hourly_grid(
         Normalised values (0 where none), observed flags, and hours since last (``log1p(h) / log1p(hours)``), each
         ``(variables, hours)`` in the order of ``scales``.
     """
-    place = {code: row for row, code in enumerate(scales)}
-    total = np.zeros((len(scales), hours))
-    count = np.zeros((len(scales), hours))
-    for one in series:
-        row = place.get(one.code)
-        if row is None:
-            continue
-        cell = np.floor(one.hours - start)
-        kept = (cell >= 0) & (cell < hours) & np.isfinite(one.values)
-        index = cell[kept].astype(np.int64)
-        np.add.at(total[row], index, scales[one.code].apply(one.values[kept]))
-        np.add.at(count[row], index, 1.0)
-    observed = count > 0
-    clock = np.arange(hours, dtype=np.float64)
-    last = np.maximum.accumulate(np.where(observed, clock, -1.0), axis=1)
-    since = np.log1p(clock - last) / np.log1p(hours)
-    return total / np.maximum(count, 1.0), observed, np.where(observed, 0.0, since)
+    grid = hourly(series, list(scales), start, hours, lambda code, values: scales[code].apply(values))
+    return grid.values, grid.observed, np.log1p(grid.since) / np.log1p(hours)
 
 
 def observed_patches(series: Sequence[TimeSeries], scales: Mapping[str, Scale], config: RunConfig) -> Patches:

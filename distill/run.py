@@ -299,6 +299,7 @@ def _create(
     cohort: Cohort, bundle: Bundle, out: Path, config: RunConfig, splits: Mapping[str, Sequence[str]], init: Path | None
 ) -> Run:
     """Learn what needs no gradient and write it; the manifest comes last."""
+    cohort.need_built_in_labels("training")
     earlier = Run.open(init).preprocessing if init is not None else None
     places = {label: place for place, label in enumerate(earlier.names)} if earlier else {}
     train = list(splits["train"])

@@ -18,12 +18,18 @@ import pyarrow.parquet as pq
 
 from ehr.errors import InputError
 from ehr.files import JsonValue, atomic_path, read_json, user_errors, write_json
+from ehr.phenotypes import LabelSet, load_phenotypes
+from ehr.series import SeriesDefinition, load_series, read_series
 from ehr.types import Admission, Medication, NoteSection, TimeSeries
 
 FORMAT = 1
 """Version of the cohort's file formats."""
 
 MANIFEST = "manifest.json"
+LABELS_FILE = "labels.toml"
+"""The cohort's own label set."""
+SERIES_FILE = "series.csv"
+"""Definitions of the cohort's series."""
 
 MAKERS = {
     "findings": "kg link {cohort}",
@@ -74,9 +80,13 @@ CODES_SCHEMA = pl.Schema(
 )
 """Diagnoses as they were coded at discharge: labels come from them, so nothing that a model sees may read them.
 
-``system`` is ``ICD9CM`` or ``ICD10CM``, ``code`` has no point, ``sequence`` is the hospital's rank (null where it
-gives none).
+``system`` is ``ICD9CM``, ``ICD10CM`` or the name of another system; ``code`` of ICD has no point; ``sequence`` is the
+hospital's rank (null where it gives none).
 """
+UNMAPPED_SCHEMA = pl.Schema(
+    {"system": pl.String(), "code": pl.String(), "reason": pl.String(), "rows": pl.Int64(), "admissions": pl.Int64()}
+)
+"""Codes that nothing is known of, the most frequent first."""
 FOLDS_SCHEMA = pl.Schema({"patient_id": pl.String(), "fold": pl.Int64()})
 
 SCHEMAS = {
@@ -86,6 +96,7 @@ SCHEMAS = {
     "medications": MEDICATIONS_SCHEMA,
     "folds": FOLDS_SCHEMA,
     "codes": CODES_SCHEMA,
+    "unmapped_codes": UNMAPPED_SCHEMA,
 }
 """Columns of the tables that ingestion writes, in file order."""
 
@@ -206,6 +217,10 @@ class Cohort:
         """
         return pl.scan_parquet(self._require(name))
 
+    def rows(self, name: str) -> int:
+        """Give a table's number of rows, from its file's footer."""
+        return int(pq.read_metadata(self._require(name)).num_rows)
+
     def write_table(self, name: str, frame: pl.DataFrame, fingerprint: str, **info: JsonValue) -> None:
         """Write a table whole and note it in the manifest.
 
@@ -265,6 +280,38 @@ class Cohort:
         entry = self._entries().get(name)
         if isinstance(entry, dict):
             self._note(name, {**entry, **info})
+
+    def remark(self, **info: JsonValue) -> None:
+        """Add to what the manifest says of the whole cohort."""
+        write_json(self.path / MANIFEST, {**self.manifest, **info})
+
+    def label_set(self) -> LabelSet:
+        """Give the label set by which the admissions were labelled.
+
+        Raises:
+            InputError: where its file is damaged.
+        """
+        path = self.path / LABELS_FILE
+        return load_phenotypes(path) if path.is_file() else load_phenotypes()
+
+    def need_built_in_labels(self, step: str) -> None:
+        """Refuse a step that works with the graph's own 25 phenotypes alone.
+
+        Raises:
+            InputError: where the cohort has another label set.
+        """
+        if self.label_set().ids != load_phenotypes().ids:
+            raise InputError(
+                f"{step} knows the {len(load_phenotypes())} phenotypes of the package alone, and this cohort has "
+                "a label set of its own",
+                where=self.path,
+                remedy="ingest without --labels",
+            )
+
+    def series_set(self) -> tuple[SeriesDefinition, ...]:
+        """Give the definitions of the cohort's series."""
+        path = self.path / SERIES_FILE
+        return read_series(path) if path.is_file() else load_series()
 
     def _note(self, name: str, entry: dict[str, JsonValue] | None) -> None:
         manifest = self.manifest

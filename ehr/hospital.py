@@ -5,8 +5,9 @@ sorted admission ids:
 
 - ``stay``: `STAY_COLUMNS`
 - ``diagnosis``: ``idx``, ``code``, ``version`` (ICD-CM, 9 or 10), ``sequence`` (null where there is none)
-- ``event``: through `ehr.events.insert_events`
+- ``event``: through `ehr.events.insert_events`, with the hospital's own table first in every join
 - ``medication``: ``idx``, ``name``, ``hours``, ``before_admission``, ``source_row``
+- ``horizon`` is there to read from `load_events` on: ``idx``, ``hours``: nothing that was known only later is kept
 - ``fact``: ``idx``, ``kind`` (`ehr.summary.KINDS`), ``hours``, ``text``; never anything that was coded at discharge
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ehr.files import JsonValue
 from ehr.tables import Table, Workspace
@@ -54,6 +55,9 @@ class Hospital(Protocol):
     @property
     def row_keys(self) -> Mapping[str, tuple[str, ...]]:
         """By table name as in ``source_row`` (``labevents``): the columns whose values, divided by ``:``, follow it.
+
+        At most two for tables of events: the one that ``source`` of `ehr.events.insert_events` holds (an integer), and
+        the one with the item's id.
 
         ``file_row_number`` where the table has no key of its own: the row's place in the file, from 0.
         """
@@ -96,4 +100,13 @@ class Layout(Protocol):
 
     def open(self, directory: Path) -> Hospital:
         """Open it; `InputError` where a needed table or column is missing."""
+        ...
+
+
+@runtime_checkable
+class NotesElsewhere(Protocol):
+    """A layout whose notes may lie in a directory of their own (MIMIC-IV-Note)."""
+
+    def open_with_notes(self, directory: Path, notes: Path) -> Hospital:
+        """Open it with notes from there; `InputError` where there are none."""
         ...

@@ -2,74 +2,72 @@
 
 from __future__ import annotations
 
-import fcntl
 import importlib.metadata
-import os
 import platform
 import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-import polars as pl
-
-from ehr.cohort import (
-    ADMISSIONS_SCHEMA,
-    CODES_SCHEMA,
-    FOLDS_SCHEMA,
-    FORMAT,
-    MANIFEST,
-    MEDICATIONS_SCHEMA,
-    NOTES_SCHEMA,
-    SCHEMAS,
-    SERIES_SCHEMA,
-    Cohort,
-    create_cohort,
-    library_errors,
-)
+from ehr.cohort import FORMAT, MANIFEST, SCHEMAS, Cohort, create_cohort, library_errors
 from ehr.errors import InputError
-from ehr.events import series_frames
-from ehr.files import JsonValue, atomic_directory, fingerprint, read_json, sha256_file, user_errors
-from ehr.hospital import WORK_TABLES, Hospital
-from ehr.labels import label_admissions
+from ehr.files import JsonValue, fingerprint, read_json, sha256_file, user_errors
+from ehr.filling import Plan, fill
+from ehr.hospital import Hospital, NotesElsewhere
+from ehr.label_files import read_label_set, write_label_set
 from ehr.layouts.known import LAYOUTS
-from ehr.medications import home_medications
 from ehr.phenotypes import load_phenotypes
+from ehr.privacy import data_use, protect
 from ehr.progress import bar, say
-from ehr.sections import SECTIONS, NotePolicy, cut_sections
-from ehr.splits import draw_folds, draw_splits, patient_counts, read_splits
-from ehr.summary import KINDS, SummaryFacts, render_summary
-from ehr.tables import Table, Workspace
+from ehr.sections import NotePolicy
+from ehr.series import choose_series, read_items, write_series
+from ehr.splits import SplitPolicy
+from ehr.tables import Table
+from ehr.unfinished import KIND, unfinished
+from ehr.workspace import MEMORY
 
-KIND = "clinragen cohort"
-"""What the manifest's ``kind`` says, so that nothing else is ever taken for a cohort and replaced."""
-
-_DATA_FILES = ("phenotypes.toml", "series.csv", "units.csv", "items_mimic_iv.csv")
-_CODE_VERSION = 7  # raise where the same input would give another cohort
-_NOTE_BATCH = 500
+_DATA_FILES = ("units.csv", "ucum.csv", "codes_meds.csv", "concepts_omop.csv", "visits_omop.csv")
+_CODE_VERSION = 8  # raise where the same input would give another cohort
+_SCRATCH = ".work"
+_UNTIL = {"discharge": None, "24h": 24.0, "48h": 48.0}
 
 
-def open_hospital(directory: Path, layout: str) -> Hospital:
+def open_hospital(directory: Path, layout: str, *, notes: Path | None = None) -> Hospital:
     """Open a hospital's directory in the layout that is asked for, or in the one that it shows.
 
+    Args:
+        directory: the hospital's tables.
+        layout: ``auto`` or the name of one of `LAYOUTS`.
+        notes: where the notes lie, for a layout that has them in a directory of their own.
+
     Raises:
-        InputError: for a missing directory, an unknown layout, or a missing table or column.
+        InputError: for a missing directory, an unknown layout, two layouts in one directory, or a missing table or
+            column.
     """
     if not directory.is_dir():
         raise InputError("no such directory", where=directory)
     names = [known.name for known in LAYOUTS]
-    if layout != "auto":
-        for known in LAYOUTS:
-            if known.name == layout:
-                return known.open(directory)
+    if layout not in ("auto", *names):
         raise InputError(f"unknown layout {layout!r}", remedy=f"expected auto, {', '.join(names)}")
-    for known in LAYOUTS:
-        if known.matches(directory):
-            return known.open(directory)
-    # None matches: opening the first says which file or column is missing.
-    return LAYOUTS[0].open(directory)
+    fitting = [k for k in LAYOUTS if k.name == layout] or [k for k in LAYOUTS if k.matches(directory)]
+    if len(fitting) > 1:
+        found = " and ".join(known.name for known in fitting)
+        raise InputError(f"it looks like {found}", where=directory, remedy="say which with --layout")
+    if not fitting and not any(path.is_dir() and path.name.lower() == "hosp" for path in directory.iterdir()):
+        raise InputError(f"no layout that is known ({', '.join(names)}); {_seen(directory)}", where=directory)
+    # None matches, but it has MIMIC-IV's folders: opening it says which file or column is missing.
+    chosen = fitting[0] if fitting else LAYOUTS[0]
+    if notes is None:
+        return chosen.open(directory)
+    if not isinstance(chosen, NotesElsewhere):
+        raise InputError(f"{chosen.name} has its notes among its tables", where=notes, remedy="leave out --notes")
+    return chosen.open_with_notes(directory, notes)
+
+
+def _seen(directory: Path) -> str:
+    names = sorted(path.name + ("/" if path.is_dir() else "") for path in directory.iterdir())
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return f"it holds {', '.join(names[:8])}{more}" if names else "it is empty"
 
 
 def ingest(
@@ -78,8 +76,16 @@ def ingest(
     *,
     layout: str = "auto",
     splits: Path | None = None,
+    split: SplitPolicy = "stratified",
     seed: int = 0,
     note_policy: NotePolicy = "admission",
+    notes: Path | None = None,
+    labels: Path | None = None,
+    series: str = "all",
+    items: Path | None = None,
+    until: str = "discharge",
+    memory: str = MEMORY,
+    keep_going: bool = False,
 ) -> Cohort:
     """Read a hospital's tables into a cohort.
 
@@ -88,8 +94,16 @@ def ingest(
         out: the cohort's directory; an older cohort there is replaced whole once the new one is done.
         layout: ``auto`` or the name of one of `LAYOUTS`.
         splits: file ``subject_id,split``; by default ``splits.csv`` in the directory, else drawn by patient.
+        split: how they are drawn, `ehr.splits.SplitPolicy`.
         seed: for splits and folds.
         note_policy: which note sections are kept (`ehr.sections`).
+        notes: where the notes lie (MIMIC-IV-Note), where they are not found beside the tables.
+        labels: another label set (`ehr.label_files`).
+        series: ``paper``, ``all`` or a file (`ehr.series.choose_series`).
+        items: a file of item ids that the layout's own are added to (`ehr.series.read_items`).
+        until: ``24h``, ``48h`` or ``discharge``: nothing that was known only later is read.
+        memory: limit for DuckDB; what does not fit is spilled to the cohort's own disk.
+        keep_going: read a truncated packed file up to its break.
 
     Returns:
         The cohort; untouched where the same inputs and settings made it before.
@@ -97,72 +111,85 @@ def ingest(
     Raises:
         InputError: for anything wrong with the input or the place to write to; nothing is then left behind.
     """
-    hospital = open_hospital(directory, layout)
+    if until not in _UNTIL:
+        raise InputError(f"unknown cut-off {until!r}", where="--until", remedy=f"expected {', '.join(_UNTIL)}")
+    if _UNTIL[until] is not None and note_policy == "paper":
+        raise InputError(
+            f"the hospital course was not known after {until}", where="--note-policy", remedy="take admission"
+        )
+    hospital = open_hospital(directory, layout, notes=notes)
     split_file = splits if splits is not None else _default_splits(directory)
     if split_file is not None and not split_file.is_file():
         raise InputError("no such file", where=split_file)
+    label_set = load_phenotypes() if labels is None else read_label_set(labels)
+    definitions = choose_series(series)
+    own_items = read_items(items, definitions) if items is not None else ()
     _check_place(out)
-    settings: dict[str, JsonValue] = {"layout": hospital.name, "seed": seed, "note_policy": note_policy}
+    settings: dict[str, JsonValue] = {
+        "layout": hospital.name,
+        "seed": seed,
+        "note_policy": note_policy,
+        "split": split,
+        "until": until,
+        "keep_going": keep_going,
+        "labels": fingerprint(write_label_set(label_set)),
+        "series": fingerprint([write_series(definitions), [str(item) for item in own_items]]),
+    }
     sources = _hash_files(hospital.tables, split_file, directory)
-    data = {name: fingerprint((files("ehr") / name).read_text(encoding="utf-8")) for name in _DATA_FILES}
+    data: dict[str, JsonValue] = {
+        path.name: fingerprint(path.read_text(encoding="utf-8"))
+        for path in sorted((files("ehr")).iterdir(), key=lambda one: one.name)
+        if path.name in _DATA_FILES or path.name.startswith("items_")
+    }
     key = fingerprint({"settings": settings, "sources": sources, "data": data, "code": [FORMAT, _CODE_VERSION]})
     if _is_current(out, key):
         say(f"{out} is up to date")
         return Cohort.open(out)
     for name in hospital.absent:
         say(f"{name} is not there and left out")
+    terms = data_use(directory)
     manifest: dict[str, JsonValue] = {
         "kind": KIND,
         "fingerprint": key,
         "settings": settings,
-        "source": {"layout": hospital.name, "files": sources, "absent": list(hospital.absent)},
+        "source": {
+            "layout": hospital.name,
+            "directory": str(directory.resolve()),
+            "notes": str(notes.resolve()) if notes is not None else None,
+            "files": sources,
+            "absent": list(hospital.absent),
+        },
         "seeds": {"splits": seed, "folds": seed + 1},
-        "data_use": _data_use(directory),
-        "simulated": (directory / "truth" / "simulation.json").is_file(),
+        **terms,
         "versions": _versions(),
     }
-    with library_errors(out):
-        _remove_abandoned(out)
-    with library_errors(out), atomic_directory(out) as temporary, _claimed(temporary):
-        cohort = create_cohort(temporary, manifest)
-        scratch = Path(tempfile.mkdtemp(prefix=".work-", dir=temporary))
-        try:
-            _fill(hospital, cohort, scratch, key, split_file, seed, note_policy)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+    plan = Plan(
+        key, split_file, split, seed, note_policy, label_set, definitions, own_items, _UNTIL[until], memory, keep_going
+    )
+    with library_errors(out), unfinished(out, key) as place:
+        cohort = _begin(place, manifest, key)
+        protect(cohort, terms)
+        fill(hospital, cohort, place / _SCRATCH, plan)
+        shutil.rmtree(place / _SCRATCH, ignore_errors=True)
     return Cohort.open(out)
 
 
-@contextmanager
-def _claimed(directory: Path) -> Iterator[None]:
-    """Hold a lock on an unfinished cohort; the kernel frees it when its owner ends, however that happens."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _remove_abandoned(out: Path) -> None:
-    """Remove what a killed run left unfinished beside the cohort: it is patient data that nobody would find."""
-    for path in sorted([*out.parent.glob(f".{out.name}.*.tmp"), *out.parent.glob(f".{out.name}.*.old")]):
-        if not (path / MANIFEST).is_file() or read_json(path / MANIFEST).get("kind") != KIND:
-            continue
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue  # another process is at work on it
-        else:
-            shutil.rmtree(path, ignore_errors=True)
-        finally:
-            os.close(handle)
+def _begin(place: Path, manifest: dict[str, JsonValue], key: str) -> Cohort:
+    """Open what a stopped run left, or make an empty cohort."""
+    if (place / MANIFEST).is_file() and (place / _SCRATCH).is_dir():
+        say("going on where the last run stopped")
+        return Cohort(place)
+    for path in place.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    cohort = create_cohort(place, manifest)
+    (place / _SCRATCH).mkdir(mode=0o700)
+    return cohort
 
 
 def _default_splits(directory: Path) -> Path | None:
-    path = directory / "splits.csv"
-    return path if path.is_file() else None
+    # The second is where a MEDS data set has its own.
+    paths = (directory / name for name in ("splits.csv", "metadata/subject_splits.parquet"))
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _check_place(out: Path) -> None:
@@ -197,14 +224,6 @@ def _is_current(out: Path, key: str) -> bool:
     return all(cohort.is_current(name, key) for name in SCHEMAS)
 
 
-def _data_use(directory: Path) -> str:
-    licence = directory / "LICENSE.txt"
-    lines = licence.read_text(encoding="utf-8", errors="replace").splitlines() if licence.is_file() else []
-    first = next((line.strip() for line in lines if line.strip()), None)
-    terms = f"LICENSE.txt of the source: {first}" if first else "the terms under which the source was given"
-    return f"{terms}; this cohort and everything made from it falls under the same terms"
-
-
 def _versions() -> dict[str, JsonValue]:
     found: dict[str, JsonValue] = {"python": platform.python_version()}
     for name in ("clinragen", "duckdb", "polars", "pyarrow"):
@@ -213,161 +232,3 @@ def _versions() -> dict[str, JsonValue]:
         except importlib.metadata.PackageNotFoundError:
             found[name] = "unknown"
     return found
-
-
-def _fill(
-    hospital: Hospital,
-    cohort: Cohort,
-    scratch: Path,
-    key: str,
-    split_file: Path | None,
-    seed: int,
-    note_policy: NotePolicy,
-) -> None:
-    workspace = Workspace(scratch)
-    try:
-        with bar("ingesting", total=6) as advance:
-            for table in WORK_TABLES:
-                workspace.run(f"CREATE TABLE {table}")
-            advance(note="admissions")
-            _write_admissions(hospital, workspace, cohort, key, split_file, seed)
-            advance(note="labs and vitals")
-            hospital.load_events(workspace)
-            advance(note="series")
-            counts: dict[str, int] = {}
-            frames = series_frames(workspace, counts)
-            cohort.write_batches("series", frames, SERIES_SCHEMA, key)
-            cohort.annotate("series", values=dict(sorted(counts.items())))
-            workspace.run("DROP TABLE event")
-            advance(note="drugs")
-            hospital.load_medications(workspace)
-            advance(note="notes")
-            _write_notes(hospital, workspace, cohort, key, note_policy)
-            _write_medications(workspace, cohort, key)
-            advance()
-    finally:
-        workspace.close()
-
-
-def _write_admissions(
-    hospital: Hospital, workspace: Workspace, cohort: Cohort, key: str, split_file: Path | None, seed: int
-) -> None:
-    counts: dict[str, JsonValue] = {}
-    hospital.load_stays(workspace, counts)
-    stays = workspace.frame(
-        "SELECT patient_id, admission_id, age, sex, admission_type, length_of_stay_hours, year_group "
-        "FROM stay ORDER BY idx"
-    )
-    if stays["patient_id"].n_unique() < 2:
-        where = next(table.paths[0] for table in hospital.tables if table.name.endswith("/admissions"))
-        found = stays["patient_id"].n_unique()
-        raise InputError(f"{found} patients with admissions; a cohort needs at least two", where=where)
-    diagnoses = workspace.frame(
-        "SELECT admission_id, code, version FROM diagnosis JOIN stay USING (idx) ORDER BY idx, code, version"
-    )
-    coded = next((str(table.paths[0]) for table in hospital.tables if "diagnos" in table.name), "diagnoses")
-    labels, code_counts = label_admissions(diagnoses, load_phenotypes(), coded)
-    rows = stays.with_columns(
-        pl.Series("labels", [labels.get(i, []) for i in stays["admission_id"]], dtype=pl.List(pl.String))
-    )
-    by_patient = patient_counts(rows)
-    by_split = read_splits(split_file, sorted(by_patient)) if split_file else draw_splits(by_patient, seed)
-    rows = rows.with_columns(pl.Series("split", [by_split[p] for p in rows["patient_id"]], dtype=pl.String))
-    without = rows.height - len(labels)
-    if without:
-        say(f"{without} admissions have no coded diagnosis; they count as having none of the phenotypes")
-    cohort.write_table(
-        "admissions",
-        rows.select(ADMISSIONS_SCHEMA.names()).cast(ADMISSIONS_SCHEMA),
-        key,
-        **counts,
-        patients=len(by_patient),
-        admissions_without_codes=without,
-        splits="splits.csv" if split_file is not None else "drawn, stratified by patient",
-        diagnoses=code_counts,
-    )
-    folds = draw_folds(by_patient, seed)
-    frame = pl.DataFrame(sorted(folds.items()), schema=FOLDS_SCHEMA, orient="row")
-    cohort.write_table("folds", frame, key)
-    cohort.write_batches("codes", workspace.batches(_CODES, 100_000), CODES_SCHEMA, key)
-
-
-_CODES = r"""
-    SELECT admission_id, 'ICD' || trim(version) || 'CM' AS system,
-        upper(replace(regexp_replace(code, '\s', '', 'g'), '.', '')) AS code, sequence
-    FROM diagnosis JOIN stay USING (idx) WHERE code IS NOT NULL
-    ORDER BY idx, sequence NULLS LAST, system, code
-"""
-
-
-def _write_notes(hospital: Hospital, workspace: Workspace, cohort: Cohort, key: str, note_policy: NotePolicy) -> None:
-    counts = {"notes": 0, "notes_without_sections": 0, "summaries": 0}
-    sections: list[tuple[int, int, str, str, str]] = []
-    drugs: list[tuple[int, str, None, bool, str]] = []
-    for idx, source_row, text in hospital.notes(workspace):
-        found = cut_sections(text, note_policy)
-        counts["notes"] += 1
-        counts["notes_without_sections"] += not found
-        sections += [(idx, SECTIONS.index(name), name, part, "note") for name, part in found.items()]
-        taken = home_medications(found.get("medications_on_admission", ""))
-        drugs += [(idx, name, None, True, source_row) for name in taken]
-        if len(sections) >= _NOTE_BATCH:
-            _insert(workspace, sections, drugs)
-            sections, drugs = [], []
-    _insert(workspace, sections, drugs)
-    hospital.load_facts(workspace)
-    sections = []
-    for idx, text in _summaries(workspace):
-        counts["summaries"] += 1
-        sections.append((idx, SECTIONS.index("admission_summary"), "admission_summary", text, "summary"))
-        if len(sections) >= _NOTE_BATCH:
-            _insert(workspace, sections, [])
-            sections = []
-    _insert(workspace, sections, [])
-    query = "SELECT admission_id, section, text, origin FROM section JOIN stay USING (idx) ORDER BY idx, position"
-    cohort.write_batches("notes", workspace.batches(query, 10_000), NOTES_SCHEMA, key, **counts)
-
-
-def _insert(
-    workspace: Workspace,
-    sections: list[tuple[int, int, str, str, str]],
-    drugs: list[tuple[int, str, None, bool, str]],
-) -> None:
-    names = ("idx", "position", "section", "text", "origin")
-    workspace.insert("section", pl.DataFrame(sections, schema=names, orient="row"))
-    schema = {
-        "idx": pl.Int64,
-        "name": pl.String,
-        "hours": pl.Float64,
-        "before_admission": pl.Boolean,
-        "source_row": pl.String,
-    }
-    workspace.insert("medication", pl.DataFrame(drugs, schema=schema, orient="row"))
-
-
-def _summaries(workspace: Workspace) -> Iterator[tuple[int, str]]:
-    """Render the summaries of the admissions that have no section of a note."""
-    lists = ", ".join(f"list(f.text ORDER BY f.hours, f.text) FILTER (f.kind = '{kind}') AS {kind}" for kind in KINDS)
-    query = f"""
-        SELECT s.idx, any_value(s.age) AS age, any_value(s.sex) AS sex,
-               any_value(s.admission_type) AS admission_type, any_value(s.admission_location) AS admission_location,
-               {lists}
-        FROM stay s ANTI JOIN section n USING (idx) LEFT JOIN fact f USING (idx)
-        GROUP BY s.idx ORDER BY s.idx
-    """  # noqa: S608 - names of this package
-    workspace.run(f"CREATE TABLE summary AS {query}")
-    for frame in workspace.batches("SELECT * FROM summary ORDER BY idx", 10_000):
-        for row in frame.iter_rows(named=True):
-            facts = {kind: row[kind] or () for kind in KINDS}
-            known = SummaryFacts(row["age"], row["sex"], row["admission_type"], row["admission_location"], facts)
-            text = render_summary(known)
-            if text:
-                yield row["idx"], text
-
-
-def _write_medications(workspace: Workspace, cohort: Cohort, key: str) -> None:
-    query = (
-        "SELECT admission_id, name, hours, before_admission, source_row FROM medication JOIN stay USING (idx) "
-        "ORDER BY idx, before_admission DESC, hours, name, source_row"
-    )
-    cohort.write_batches("medications", workspace.batches(query, 100_000), MEDICATIONS_SCHEMA, key)

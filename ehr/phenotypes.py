@@ -7,6 +7,7 @@ membership needs no other table.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,8 @@ from typing import IO
 
 from ehr.errors import InputError
 
-_LARGEST = 4 << 20
+_LARGEST = 32 << 20
+_CURIE = re.compile(r"[A-Za-z][\w.-]*:[\w./-]+")
 ICD_VERSIONS = (9, 10)
 """Versions of ICD-CM that a diagnosis code may belong to."""
 
@@ -90,7 +92,7 @@ class Phenotype:
     """One label.
 
     Attributes:
-        id: CCS group as a CURIE (``CCS:157``), also the concept's id in the graph.
+        id: CCS group as a CURIE (``CCS:157``), also the concept's id in the graph; any CURIE in a user's own label set.
         name, short: name as the paper writes it, and a short one for plots.
         ccs_name: name as AHRQ writes it.
         type: ``acute`` or ``chronic``.
@@ -105,26 +107,24 @@ class Phenotype:
     icd9cm: tuple[CodeRange, ...]
     icd10cm: tuple[CodeRange, ...]
 
-    @property
-    def ccs_group(self) -> int:
-        """Number of the CCS group."""
-        return int(self.id.split(":", 1)[1])
-
     def ranges(self, version: int | str) -> tuple[CodeRange, ...]:
         """Give the ranges of ICD-9-CM or ICD-10-CM."""
         return self.icd9cm if icd_version(version) == 9 else self.icd10cm
 
 
 class _RangeIndex:
-    """Finds the phenotypes of a code by bisection, one sorted list a code length."""
+    """Finds the phenotypes of a code: beginnings by look-up, ranges by bisection, one sorted list a code length."""
 
     def __init__(self, phenotypes: tuple[Phenotype, ...], version: int) -> None:
         self._exact: dict[str, list[int]] = {}
+        self._heads: dict[int, dict[str, list[int]]] = {}
         by_length: dict[int, list[tuple[str, str, int]]] = {}
         for position, phenotype in enumerate(phenotypes):
             for item in phenotype.ranges(version):
                 if item.exact:
                     self._exact.setdefault(item.low, []).append(position)
+                elif item.low == item.high:
+                    self._heads.setdefault(len(item.low), {}).setdefault(item.low, []).append(position)
                 else:
                     by_length.setdefault(len(item.low), []).append((item.low, item.high, position))
         self._by_length = {length: sorted(items) for length, items in sorted(by_length.items())}
@@ -132,6 +132,8 @@ class _RangeIndex:
     def find(self, code: str) -> list[int]:
         """Give the positions of the phenotypes, ascending."""
         found = set(self._exact.get(code, ()))
+        for length, heads in self._heads.items():
+            found.update(heads.get(code[:length], ()))
         for length, items in self._by_length.items():
             head = code[:length]
             if len(head) == length:
@@ -211,9 +213,8 @@ def _read_phenotype(record: Mapping[str, object], number: int, where: str) -> Ph
         if not isinstance(value, str) or not value:
             raise InputError(f"{key!r} is missing or no text", where=place)
         texts[key] = value
-    prefix, _, group = texts["id"].partition(":")
-    if prefix != "CCS" or not group.isdigit():
-        raise InputError(f"id {texts['id']!r} is no CCS group", where=place, remedy='expected such as "CCS:157"')
+    if not _CURIE.fullmatch(texts["id"]):
+        raise InputError(f"id {texts['id']!r} is no CURIE", where=place, remedy='expected such as "CCS:157"')
     ranges: dict[str, tuple[CodeRange, ...]] = {}
     for key in ("icd9cm", "icd10cm"):
         items = record.get(key)
@@ -258,14 +259,23 @@ def parse_phenotypes(file: IO[bytes], source: str) -> LabelSet:
     Raises:
         InputError: see `load_phenotypes`.
     """
-    try:
-        raw = file.read(_LARGEST + 1)
-        if len(raw) > _LARGEST:
-            raise InputError(f"larger than {_LARGEST >> 20} MiB", where=source, remedy="is this a label set?")
-        content = tomllib.loads(raw.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"not valid TOML ({error})", where=source) from error
+    raw = file.read(_LARGEST + 1)
+    if len(raw) > _LARGEST:
+        raise InputError(f"larger than {_LARGEST >> 20} MiB", where=source, remedy="is this a label set?")
+    content = read_toml(raw, source)
     records = content.get("phenotype")
     if not isinstance(records, list) or not records:
         raise InputError("no [[phenotype]] in it", where=source)
     return LabelSet(tuple(_read_phenotype(record, i, source) for i, record in enumerate(records, start=1)))
+
+
+def read_toml(raw: bytes, source: str) -> dict[str, object]:
+    """Parse TOML; ``source`` is its name for errors.
+
+    Raises:
+        InputError: where it is none.
+    """
+    try:
+        return tomllib.loads(raw.decode("utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"not valid TOML ({error})", where=source) from error

@@ -57,6 +57,10 @@ _HEADINGS: dict[str, str | None] = dict.fromkeys(_ENDS.split("|")) | {
     name: section for section, names in _KEPT.items() for name in names.split("|")
 }
 _HEADING = re.compile(r"^[ \t*#_=-]*([A-Za-z][A-Za-z/&'() \t-]{0,58}?)[ \t*_]*(:|$)", re.MULTILINE)
+# MIMIC-III's dictated summaries vary what follows: CONCISE SUMMARY OF HOSPITAL COURSE BY SYSTEM, LABORATORY DATA ON
+# ADMISSION, ASSESSMENT AND PLAN. What such a heading opens is course, result or diagnosis, never what is kept.
+_COURSE = re.compile(r"\bhospital course\b")
+_NOT_KEPT = re.compile(r"\b(?:laborator(?:y|ies)|diagnos[ei]s|impression|assessment|radiology|radiologic)\b")
 _AFTER_DISCHARGE = re.compile(r"\bdischarge\b|\bdischarged\b|\bd/c\b|\bdc\b", re.IGNORECASE)
 _NEW_LINE = re.compile(r"(?:[-*•·+]|\(?\d{1,2}[.)]\s|[A-Z][A-Za-z/ ]{1,20}:)")
 _RULE_LINE = re.compile(r"[=_*#~\s-]{3,}")
@@ -77,6 +81,10 @@ def heading_section(heading: str, *, colon: bool = True) -> tuple[bool, str | No
         return True, None
     if text in _HEADINGS and (colon or len(text) > 8):
         return True, _HEADINGS[text]
+    if colon and _COURSE.search(text):
+        return True, "hospital_course"
+    if colon and _NOT_KEPT.search(text):
+        return True, None
     if not colon and text.startswith("discharge ") and len(text.split()) <= 4:
         return True, None
     return False, None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -26,6 +27,7 @@ FOLDS = 5
 ADMISSIONS = ""
 """Key under which a patient's counts hold the number of its admissions."""
 
+_MEDS_NAMES = {"tuning": "dev", "held_out": "test"}
 Counts = Mapping[str, Mapping[str, int]]
 """Of each patient: label to number of its admissions with it, and `ADMISSIONS` to the number of all."""
 
@@ -102,19 +104,64 @@ def _stratify_once(counts: Counts, shares: np.ndarray, random: np.random.Generat
 
 
 def _fill_empty(result: dict[str, int], order: Sequence[str], shares: np.ndarray) -> None:
-    """Move one patient into each part that got none, from the largest, as long as that leaves one there."""
+    """Move one patient into each part that got none: from the largest part, else from one of a smaller share."""
     # The largest shares first: with two patients there is a training and a test part and no development part.
     for part in sorted(range(len(shares)), key=lambda p: -shares[p]):
         sizes = np.bincount(list(result.values()), minlength=len(shares))
-        if shares[part] > 0 and sizes[part] == 0 and sizes.max() > 1:
-            largest = int(sizes.argmax())
-            result[next(p for p in reversed(order) if result[p] == largest)] = part
+        if shares[part] <= 0 or sizes[part]:
+            continue
+        giver = int(sizes.argmax())
+        if sizes[giver] == 1:
+            giver = min((int(p) for p in np.flatnonzero(sizes)), key=lambda p: float(shares[p]))
+            if shares[giver] >= shares[part]:
+                continue
+        result[next(p for p in reversed(order) if result[p] == giver)] = part
 
 
 def draw_splits(counts: Counts, seed: int) -> dict[str, str]:
     """Draw train, dev and test by patient, stratified over the labels (shares: `SHARES`)."""
     names = list(SHARES)
     return {patient: names[part] for patient, part in stratify(counts, list(SHARES.values()), seed).items()}
+
+
+SplitPolicy = Literal["stratified", "temporal"]
+"""How splits are drawn: balanced over the labels, or the latest years to test on what came later."""
+
+
+def temporal_splits(admissions: pl.DataFrame) -> dict[str, str]:
+    """Split patients by the year group of their latest admission: the earliest train, then dev, the latest test.
+
+    Year groups are kept whole, so the shares are those of `SHARES` as nearly as the groups allow; with two groups there
+    is no development part of its own, and patients of the first are train.
+
+    Args:
+        admissions: columns ``patient_id``, ``year_group``.
+
+    Raises:
+        InputError: where there are not two year groups.
+    """
+    latest = admissions.group_by("patient_id").agg(pl.col("year_group").max()).sort("patient_id")
+    sizes = latest.drop_nulls().group_by("year_group").len().sort("year_group")
+    groups = sizes["year_group"].to_list()
+    if len(groups) < 2:
+        raise InputError(
+            f"{len(groups)} year groups of admission", where="--split temporal", remedy="it needs two or more"
+        )
+    total, reached = int(sizes["len"].sum()), 0
+    split_of: dict[str | None, str] = {None: "train"}  # a patient of unknown year never tests
+    for place, (group, count) in enumerate(sizes.iter_rows()):
+        left = len(groups) - place - 1
+        middle = (reached + count / 2) / total
+        name = "train" if middle <= SHARES["train"] else "dev" if middle <= 1 - SHARES["test"] else "test"
+        if place == 0:
+            name = "train"
+        elif left == 0:
+            name = "test"
+        elif left == 1 and "dev" not in split_of.values():
+            name = "dev"
+        split_of[group] = name
+        reached += count
+    return {patient: split_of[group] for patient, group in latest.iter_rows()}
 
 
 def draw_folds(counts: Counts, seed: int) -> dict[str, int]:
@@ -125,11 +172,16 @@ def draw_folds(counts: Counts, seed: int) -> dict[str, int]:
 def read_splits(path: Path, patients: Sequence[str]) -> dict[str, str]:
     """Read ``subject_id,split`` and check that it says exactly one split for each patient of the cohort.
 
+    A Parquet file is read as MEDS writes it: ``tuning`` is our ``dev``, ``held_out`` our ``test``.
+
     Raises:
         InputError: for missing columns, unknown split names, a patient twice in different splits or not at all.
     """
     try:
-        frame = pl.read_csv(path, infer_schema=False)
+        if path.suffix.lower() == ".parquet":
+            frame = pl.read_parquet(path).cast(pl.String)
+        else:
+            frame = pl.read_csv(path, infer_schema=False)
     except FileNotFoundError as error:
         raise InputError("no such file", where=path) from error
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -140,6 +192,7 @@ def read_splits(path: Path, patients: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for line, (patient, split) in enumerate(frame.select("subject_id", "split").iter_rows(), start=2):
         key, name = (patient or "").strip(), (split or "").strip().lower()
+        name = _MEDS_NAMES.get(name, name)
         if name not in SPLITS:
             raise InputError(f"unknown split {split!r}", where=f"{path} line {line}", remedy=f"one of {SPLITS}")
         if found.setdefault(key, name) != name:

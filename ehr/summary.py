@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 SUMMARY_HOURS = 24.0
 """Facts up to this many hours after admission are told (earlier ones, as in the emergency department, too)."""
 
-KINDS = ("service", "unit", "drug", "procedure", "specimen", "organism")
+KINDS = ("service", "unit", "symptom", "history", "home_drug", "drug", "procedure", "specimen", "organism")
 """Kinds of facts that a layout may give."""
 
 _MAX_ITEMS = 40
@@ -66,6 +66,9 @@ def render_summary(known: SummaryFacts) -> str:
     for name, lead in (
         ("service", "Service"),
         ("unit", "Intensive care unit"),
+        ("symptom", "Review of systems"),
+        ("history", "Past medical history"),
+        ("home_drug", "Taken before admission"),
         ("drug", "Drugs in the first 24 hours"),
         ("procedure", "Procedures in the first 24 hours"),
         ("specimen", "Specimens taken"),

@@ -20,6 +20,7 @@ from ehr.cohort import Cohort
 from ehr.errors import InputError
 from ehr.files import fingerprint
 from ehr.phenotypes import load_phenotypes
+from ehr.privacy import may_leave
 from ehr.progress import bar, say
 from ehr.series import load_series
 from kg.bundle import Bundle
@@ -146,7 +147,7 @@ def _count(rationale: Rationale) -> Counter[str]:
 
 def _may_leave(cohort: Cohort, endpoint: Endpoint, *, allowed: bool) -> None:
     """Refuse to send patients away unless the endpoint is here, they are simulated, or the user has permission."""
-    if not (endpoint.is_local or allowed or cohort.manifest.get("simulated") is True):
+    if not (endpoint.is_local or allowed or may_leave(cohort)):
         raise InputError(
             "this cohort's data use terms do not allow sending it to a machine that is not this one",
             where=cohort.path,
@@ -249,6 +250,7 @@ def teach(
     asked: dict[str, object] = {"teacher": teacher, "seed": seed, "version": VERSION}
     if teacher != "graph":
         asked |= {"model": model, "base_url": endpoint.base_url if endpoint else None, "send_notes": send_notes}
+    cohort.need_built_in_labels("the teacher")
     _same_graph(cohort, bundle)
     inputs = {name: cohort.fingerprint(name) for name in ("admissions", "findings", "subgraphs")}
     mark = fingerprint({**asked, **inputs, "bundle": bundle.hash})

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
-
-import polars as pl
 
 from ehr.events import insert_events, prepare_events
 from ehr.files import JsonValue
-from ehr.medications import prescribed_name
+from ehr.layouts.common import (
+    NO_PROCEDURE,
+    hours_sql,
+    load_drug_facts,
+    load_drug_names,
+    load_service_names,
+    load_visits,
+    odd_admissions,
+)
+from ehr.progress import say
 from ehr.series import load_items
 from ehr.summary import SUMMARY_HOURS
 from ehr.tables import Table, Workspace, find_table, need_table
@@ -18,33 +24,12 @@ from ehr.tables import Table, Workspace, find_table, need_table
 _SPECIMEN_ITEM = "52033"
 """``d_labitems``: the specimen type of a blood gas (ART., VEN., MIX., CENTRAL VENOUS.)."""
 
-_SERVICES = {
-    "CMED": "cardiology",
-    "CSURG": "cardiac surgery",
-    "DENT": "dentistry",
-    "ENT": "ear, nose and throat",
-    "EYE": "ophthalmology",
-    "GU": "urology",
-    "GYN": "gynaecology",
-    "MED": "general medicine",
-    "NB": "newborn",
-    "NBB": "newborn",
-    "NMED": "neurology",
-    "NSURG": "neurosurgery",
-    "OBS": "obstetrics",
-    "OMED": "oncology",
-    "ORTHO": "orthopaedics",
-    "PSURG": "plastic surgery",
-    "PSYCH": "psychiatry",
-    "SURG": "general surgery",
-    "TRAUM": "trauma surgery",
-    "TSURG": "thoracic surgery",
-    "VSURG": "vascular surgery",
-}
-# Nurses' messages and every patient's drip are no procedures.
-_NO_PROCEDURE = "('communication', 'significant events', 'crrt filter change', 'peripheral lines')"
 _NO_ORGANISM = r"^(cancelled|positive|mixed bacterial flora|.*\bno growth\b.*)$"
+_WANTED = "SELECT itemid FROM item WHERE source_table = '{}'"
+_NOTE_MODULE = ("mimic-iv-note", "mimiciv-note", "mimic_iv_note")
+_OLDEST = 120.0
 _OPTIONAL = (
+    ("hosp", "labevents"),
     ("icu", "chartevents"),
     ("icu", "icustays"),
     ("icu", "procedureevents"),
@@ -56,8 +41,18 @@ _OPTIONAL = (
 )
 
 
-def _hours(column: str, start: str = "s.start") -> str:
-    return f"date_diff('second', {start}, try_cast({column} AS TIMESTAMP)) / 3600.0"
+def _beside(directory: Path) -> Iterator[Path]:
+    """Give the places where MIMIC-IV-Note lies when it was downloaded beside MIMIC-IV, the latest version first.
+
+    PhysioNet's own folders are ``mimiciv/3.1`` and ``mimic-iv-note/2.2``.
+    """
+    for parent in (directory.resolve().parent, directory.resolve().parent.parent):
+        try:
+            modules = [p for p in parent.iterdir() if p.is_dir() and p.name.lower().startswith(_NOTE_MODULE)]
+            found = [place for module in modules for place in (module, *filter(Path.is_dir, module.iterdir()))]
+        except OSError:
+            continue  # a folder above that may not be listed
+        yield from sorted(found, reverse=True)
 
 
 class MimicIV:
@@ -65,28 +60,39 @@ class MimicIV:
 
     name = "mimic-iv"
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, notes: Path | None = None) -> None:
         """Find the tables and check their columns.
+
+        Args:
+            directory: with ``hosp/`` and ``icu/``.
+            notes: directory of MIMIC-IV-Note; by default looked for there and beside it.
 
         Raises:
             InputError: names the missing file or column.
         """
         self.directory = directory
-        patients, admissions, diagnoses, labs = (
-            need_table(directory, "hosp", name, "MIMIC-IV")
-            for name in ("patients", "admissions", "diagnoses_icd", "labevents")
-        )
         self._found: dict[str, Table] = {
-            "patients": patients,
-            "admissions": admissions,
-            "diagnoses_icd": diagnoses,
-            "labevents": labs,
+            name: need_table(directory, "hosp", name, "MIMIC-IV")
+            for name in ("patients", "admissions", "diagnoses_icd")
         }
         for folder, name in _OPTIONAL:
             table = find_table(directory, folder, name, parts=name == "chartevents")
             if table is not None:
                 self._found[name] = table
+        self._find_notes(notes)
         self._check_columns()
+
+    def _find_notes(self, notes: Path | None) -> None:
+        """Take the discharge notes of the module MIMIC-IV-Note, where they are not among the tables."""
+        if notes is not None:
+            self._found["discharge"] = need_table(notes, "note", "discharge", "MIMIC-IV-Note")
+            return
+        for place in [] if "discharge" in self._found else _beside(self.directory):
+            table = find_table(place, "note", "discharge")
+            if table is not None:
+                say(f"notes are taken from {place}")
+                self._found["discharge"] = table
+                return
 
     def _check_columns(self) -> None:
         needed = {
@@ -130,7 +136,8 @@ class MimicIV:
         """Fill ``stay`` (one row an admission id, the first where one stands twice) and ``diagnosis``."""
         patients, admissions = self._found["patients"], self._found["admissions"]
         rows = admissions.sql(
-            ("subject_id", "hadm_id", "admittime", "dischtime"), ("admission_type", "admission_location", "edregtime")
+            ("subject_id", "hadm_id", "admittime", "dischtime"),
+            ("admission_type", "admission_location", "edregtime", "deathtime"),
         )
         people = patients.sql(("subject_id", "gender", "anchor_age", "anchor_year"), ("anchor_year_group",))
         workspace.run(
@@ -143,12 +150,13 @@ class MimicIV:
                 QUALIFY row_number() OVER (PARTITION BY hadm_id ORDER BY admittime, dischtime, subject_id) = 1
             ),
             person AS (
-                SELECT * FROM {people}
+                SELECT *, try_cast(anchor_age AS DOUBLE) AS years FROM {people}
                 QUALIFY row_number() OVER (PARTITION BY subject_id ORDER BY anchor_year, anchor_age, gender) = 1
             )
             SELECT row_number() OVER (ORDER BY once.hadm_id) - 1, once.hadm_id, once.subject_id,
-                   CASE WHEN try_cast(anchor_age AS DOUBLE) > 89 THEN try_cast(anchor_age AS DOUBLE)
-                        ELSE try_cast(anchor_age AS DOUBLE) + year(start) - try_cast(anchor_year AS INTEGER) END,
+                   CASE WHEN years > {_OLDEST} THEN NULL WHEN years > 89 THEN years
+                        WHEN years + year(start) - try_cast(anchor_year AS INTEGER) BETWEEN 0 AND {_OLDEST}
+                        THEN years + year(start) - try_cast(anchor_year AS INTEGER) END,
                    upper(gender), admission_type, admission_location,
                    CASE WHEN finish >= start THEN date_diff('second', start, finish) / 3600.0 END,
                    anchor_year_group, start, finish, arrival
@@ -156,30 +164,53 @@ class MimicIV:
             """,  # noqa: S608
             tables=(patients, admissions),
         )
-        given = workspace.frame(f"SELECT count(*) AS n FROM {rows}", tables=(admissions,)).item()  # noqa: S608
-        kept = workspace.frame("SELECT count(*) AS n FROM stay").item()
-        counts["admission_rows_dropped"] = given - kept
+        counts |= odd_admissions(workspace, rows, people, (admissions, patients))
         codes = self._found["diagnoses_icd"]
-        workspace.run(
-            "INSERT INTO diagnosis SELECT s.idx, d.icd_code, d.icd_version, try_cast(d.seq_num AS INTEGER) "  # noqa: S608
-            f"FROM {codes.sql(('hadm_id', 'icd_code', 'icd_version'), ('seq_num',))} d "
-            "JOIN stay s ON s.admission_id = d.hadm_id",
-            tables=(codes,),
-        )
+        with workspace.joins_as_written():
+            workspace.run(
+                "INSERT INTO diagnosis SELECT s.idx, d.icd_code, d.icd_version, try_cast(d.seq_num AS INTEGER) "  # noqa: S608
+                f"FROM {codes.sql(('hadm_id', 'icd_code', 'icd_version'), ('seq_num',))} d "
+                "JOIN stay s ON s.admission_id = d.hadm_id",
+                tables=(codes,),
+            )
 
     def load_events(self, workspace: Workspace) -> None:
         """Fill ``event`` from ``labevents`` and ``chartevents``."""
         prepare_events(workspace, load_items("mimic_iv"), {"labevents": _SPECIMEN_ITEM})
-        self._load_windows(workspace)
-        labs = self._found["labevents"]
+        load_visits(workspace)
+        labs = self._found.get("labevents")
+        if labs is not None:
+            self._load_labs(workspace, labs)
+        chart = self._found.get("chartevents")
+        if chart is not None:
+            select = chart.sql(
+                ("hadm_id", "stay_id", "itemid", "charttime", "valuenum"),
+                ("value", "valueuom"),
+                among=("itemid", _WANTED.format("chartevents")),
+            )
+            insert_events(
+                workspace,
+                f"""
+                SELECT i.item, s.idx, {hours_sql("e.charttime")} AS hours, e.valuenum AS number, e.value AS text,
+                       NULL::VARCHAR AS remark, e.valueuom AS unit, NULL::VARCHAR AS low, NULL::VARCHAR AS high,
+                       e.stay_id AS source, NULL::VARCHAR AS specimen
+                FROM {select} e
+                JOIN item i ON i.source_table = 'chartevents' AND i.itemid = e.itemid
+                LEFT JOIN stay s ON s.admission_id = e.hadm_id
+                """,  # noqa: S608
+                (chart,),
+            )
+
+    def _load_labs(self, workspace: Workspace, labs: Table) -> None:
         select = labs.sql(
             ("labevent_id", "subject_id", "hadm_id", "itemid", "charttime", "valuenum"),
             ("specimen_id", "value", "valueuom", "ref_range_lower", "ref_range_upper", "comments"),
+            among=("itemid", _WANTED.format("labevents")),
         )
         insert_events(
             workspace,
             f"""
-            SELECT i.item, s.idx, {_hours("e.charttime")} AS hours, e.valuenum AS number, e.value AS text,
+            SELECT i.item, s.idx, {hours_sql("e.charttime")} AS hours, e.valuenum AS number, e.value AS text,
                    e.comments AS remark, e.valueuom AS unit, e.ref_range_lower AS low, e.ref_range_upper AS high,
                    e.labevent_id AS source, e.specimen_id AS specimen
             FROM {select} e
@@ -190,45 +221,6 @@ class MimicIV:
             """,  # noqa: S608
             (labs,),
         )
-        chart = self._found.get("chartevents")
-        if chart is not None:
-            select = chart.sql(("hadm_id", "stay_id", "itemid", "charttime", "valuenum"), ("value", "valueuom"))
-            insert_events(
-                workspace,
-                f"""
-                SELECT i.item, s.idx, {_hours("e.charttime")} AS hours, e.valuenum AS number, e.value AS text,
-                       NULL::VARCHAR AS remark, e.valueuom AS unit, NULL::VARCHAR AS low, NULL::VARCHAR AS high,
-                       e.stay_id AS source, NULL::VARCHAR AS specimen
-                FROM {select} e
-                JOIN item i ON i.source_table = 'chartevents' AND i.itemid = e.itemid
-                LEFT JOIN stay s ON s.admission_id = e.hadm_id
-                """,  # noqa: S608
-                (chart,),
-            )
-
-    def _load_windows(self, workspace: Workspace) -> None:
-        """Fill ``visit``: stretches of time in which a patient is in exactly one admission.
-
-        A lab without admission id belongs to the admission whose stretch (from arrival in the emergency department
-        to discharge) holds its time; where two overlap, to none.
-        """
-        rows = workspace.frame(
-            "SELECT patient_id, admission_id, least(start, coalesce(arrival, start)) AS opens, finish AS closes "
-            "FROM stay WHERE start IS NOT NULL AND finish > start ORDER BY patient_id, opens, closes, admission_id"
-        )
-        found: list[tuple[object, object, object, object]] = []
-        for _, group in rows.group_by("patient_id", maintain_order=True):
-            stretches = group.rows()
-            times = sorted({time for row in stretches for time in row[2:4]})
-            for opens, closes in pairwise(times):
-                inside = [row for row in stretches if row[2] <= opens and closes <= row[3]]
-                if len(inside) == 1:
-                    found.append((inside[0][0], inside[0][1], opens, closes))
-        workspace.run(
-            "CREATE TABLE visit (patient_id VARCHAR, admission_id VARCHAR, opens TIMESTAMP, closes TIMESTAMP)"
-        )
-        schema = {"patient_id": pl.String, "admission_id": pl.String, "opens": pl.Datetime, "closes": pl.Datetime}
-        workspace.insert("visit", pl.DataFrame(found, schema=schema, orient="row"))
 
     def load_medications(self, workspace: Workspace) -> None:
         """Fill ``medication`` from the prescriptions; diluents (drug type BASE) are no drugs."""
@@ -236,34 +228,24 @@ class MimicIV:
         if table is None:
             return
         select = table.sql(("hadm_id", "starttime", "drug"), ("pharmacy_id", "drug_type"))
-        names = workspace.frame(
-            f"SELECT DISTINCT drug FROM {select} WHERE drug IS NOT NULL ORDER BY drug",  # noqa: S608
-            tables=(table,),
-        )["drug"].to_list()
-        workspace.run("CREATE TABLE drug_name (drug VARCHAR, name VARCHAR)")
-        workspace.insert("drug_name", pl.DataFrame({"drug": names, "name": [prescribed_name(n) for n in names]}))
-        workspace.run(
-            f"""
-            INSERT INTO medication
-            SELECT s.idx, n.name, {_hours("p.starttime")} AS hours, false,
-                   'prescriptions:' || coalesce(min(p.pharmacy_id), '')
-            FROM {select} p JOIN stay s ON s.admission_id = p.hadm_id JOIN drug_name n USING (drug)
-            WHERE coalesce(upper(p.drug_type), 'MAIN') <> 'BASE' AND n.name <> ''
-            GROUP BY ALL
-            """,  # noqa: S608
-            tables=(table,),
-        )
+        load_drug_names(workspace, select, (table,))
+        with workspace.joins_as_written():
+            workspace.run(
+                f"""
+                INSERT INTO medication
+                SELECT s.idx, n.name, {hours_sql("p.starttime")} AS hours, false,
+                       'prescriptions:' || coalesce(min(p.pharmacy_id), '')
+                FROM {select} p JOIN stay s ON s.admission_id = p.hadm_id JOIN drug_name n USING (drug)
+                WHERE coalesce(upper(p.drug_type), 'MAIN') <> 'BASE' AND n.name <> ''
+                GROUP BY ALL
+                """,  # noqa: S608
+                tables=(table,),
+            )
 
     def load_facts(self, workspace: Workspace) -> None:
         """Fill ``fact`` from services, ICU stays, early drugs, charted procedures and cultures."""
-        workspace.run("CREATE TABLE service_name (code VARCHAR, name VARCHAR)")
-        names = pl.DataFrame({"code": list(_SERVICES), "name": list(_SERVICES.values())})
-        workspace.insert("service_name", names)
-        workspace.run(
-            "INSERT INTO fact SELECT idx, 'drug', min(hours), name FROM medication "
-            "WHERE NOT before_admission AND hours <= ? GROUP BY ALL",
-            [SUMMARY_HOURS],
-        )
+        load_service_names(workspace)
+        load_drug_facts(workspace)
         self._fact(
             workspace,
             ("services",),
@@ -279,7 +261,7 @@ class MimicIV:
             "procedure",
             "starttime",
             "SELECT e.*, d.label AS text FROM {procedureevents} e JOIN {d_items} d USING (itemid) "  # noqa: S608
-            f"WHERE coalesce(lower(e.ordercategoryname), '') NOT IN {_NO_PROCEDURE}",
+            f"WHERE coalesce(lower(e.ordercategoryname), '') NOT IN {NO_PROCEDURE}",
         )
         cultures = (
             "SELECT e.*, coalesce(e.charttime, e.chartdate) AS taken, {text} AS text FROM {{microbiologyevents}} e"
@@ -292,7 +274,7 @@ class MimicIV:
             "taken",
             cultures.format(text="e.org_name") + f" WHERE NOT regexp_matches(lower(org_name), '{_NO_ORGANISM}') ",
             # An organism that was named only after discharge was not known.
-            "AND try_cast(coalesce(e.storetime, e.storedate) AS TIMESTAMP) <= s.finish",
+            _NAMED_IN_TIME,
         )
 
     def _fact(
@@ -302,16 +284,17 @@ class MimicIV:
         if len(tables) < len(names):
             return
         queries = {name: self._found[name].sql(*_FACT_COLUMNS[name]) for name in names}
-        workspace.run(
-            f"""
-            INSERT INTO fact
-            SELECT s.idx, '{kind}', min({_hours("e." + time)}) AS hours, e.text
-            FROM ({select.format(**queries)}) e JOIN stay s ON s.admission_id = e.hadm_id
-            WHERE e.text IS NOT NULL AND {_hours("e." + time)} <= {SUMMARY_HOURS} {extra}
-            GROUP BY s.idx, e.text
-            """,  # noqa: S608
-            tables=tables,
-        )
+        with workspace.joins_as_written():
+            workspace.run(
+                f"""
+                INSERT INTO fact
+                SELECT s.idx, '{kind}', min({hours_sql("e." + time)}) AS hours, e.text
+                FROM ({select.format(**queries)}) e JOIN stay s ON s.admission_id = e.hadm_id
+                WHERE e.text IS NOT NULL AND {hours_sql("e." + time)} <= {SUMMARY_HOURS} {extra}
+                GROUP BY s.idx, e.text
+                """,  # noqa: S608
+                tables=tables,
+            )
 
     def notes(self, workspace: Workspace) -> Iterator[tuple[int, str, str]]:
         """Give the last discharge summary of each admission, sorted by admission; addenda are passed over."""
@@ -347,6 +330,13 @@ _FACT_COLUMNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
+_NAMED_IN_TIME = (
+    "AND try_cast(coalesce(e.storetime, e.storedate) AS TIMESTAMP) <= s.finish AND "  # noqa: S608
+    + hours_sql("coalesce(e.storetime, e.storedate)")
+    + " <= (SELECT coalesce(h.hours, 'inf'::DOUBLE) FROM horizon h WHERE h.idx = s.idx)"
+)
+
+
 class MimicIVLayout:
     """Recognises a MIMIC-IV directory."""
 
@@ -360,3 +350,7 @@ class MimicIVLayout:
     def open(self, directory: Path) -> MimicIV:
         """Open it; `InputError` where a needed table or column is missing."""
         return MimicIV(directory)
+
+    def open_with_notes(self, directory: Path, notes: Path) -> MimicIV:
+        """Open it with the notes of MIMIC-IV-Note in another directory; `InputError` where there are none."""
+        return MimicIV(directory, notes)

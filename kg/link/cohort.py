@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ import polars as pl
 
 from ehr.files import fingerprint
 from ehr.progress import say, track
-from ehr.series import load_series
+from ehr.series import SeriesDefinition
 from kg.link.context import context_rules
 from kg.link.labs import Range, abnormal_values
 from kg.link.names import collected, descendants_of, lexicon, parents_of
@@ -117,7 +117,7 @@ def link_cohort(cohort: Cohort, bundle: Bundle, *, mask_labels: bool = False) ->
     medications, unlinked = _home_drugs(cohort.table("medications"), linker, bundle)
     parts = [
         _note_findings(cohort.table("notes"), linker, bundle),
-        _series_findings(cohort.table("series"), bundle),
+        _series_findings(cohort.table("series"), bundle, cohort.series_set()),
         medications,
     ]
     frame = pl.concat(parts).sort(*_KEYS, nulls_last=True)
@@ -212,9 +212,9 @@ def indicated_terms(bundle: Bundle) -> pl.DataFrame:
     ).sort("code", "direction", "concept")
 
 
-def _series_findings(series: pl.DataFrame, bundle: Bundle) -> pl.DataFrame:
+def _series_findings(series: pl.DataFrame, bundle: Bundle, definitions: Sequence[SeriesDefinition]) -> pl.DataFrame:
     """Turn abnormal series into findings: the term that the value means, else the series' own concept."""
-    ranges = [Range(s.code, s.kind, s.unit, s.low, s.high, s.plausible_low, s.plausible_high) for s in load_series()]
+    ranges = [Range(s.code, s.kind, s.unit, s.low, s.high, s.plausible_low, s.plausible_high) for s in definitions]
     abnormal = abnormal_values(series, ranges)
     found = abnormal.join(indicated_terms(bundle), on=["code", "direction"], how="left").with_columns(
         concept=pl.coalesce("concept", "code"), origin=pl.col("kind"), **{k: pl.lit(v) for k, v in _FLAGS.items()}

@@ -401,7 +401,9 @@ def test_same_input_same_bytes_and_no_work_twice(hospital, run, tmp_path: Path) 
     cohort = run()
     other = ingest(hospital.root, tmp_path / "other")
     names = sorted(path.name for path in cohort.path.iterdir())
-    assert names == sorted([*(f"{name}.parquet" for name in SCHEMAS), "manifest.json"])
+    assert names == sorted(
+        [*(f"{name}.parquet" for name in SCHEMAS), "manifest.json", "README.md", "labels.toml", "series.csv"]
+    )
     for name in names:
         assert (cohort.path / name).read_bytes() == (other.path / name).read_bytes()
     cohort.write_table("findings", pl.DataFrame({"admission_id": ["11"]}), "f")

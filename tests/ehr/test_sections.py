@@ -164,3 +164,21 @@ def test_what_follows_a_discharge_diagnosis_is_never_kept(lines: list[str]) -> N
         inside = line == "Discharge Diagnosis:" or (inside and line not in {"HPI:", "PMH:"})
         marked.append("secret" if inside and not line.endswith(":") else line)
     assert "secret" not in "".join(cut_sections("\n".join(marked), "paper").values())
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "CONCISE SUMMARY OF HOSPITAL COURSE BY SYSTEM",
+        "HOSPITAL COURSE BY ISSUES",
+        "LABORATORY DATA ON ADMISSION",
+        "PERTINENT LABORATORIES",
+        "ASSESSMENT AND PLAN",
+        "IMPRESSION",
+        "RADIOLOGIC STUDIES",
+        "ADMITTING DIAGNOSES",
+    ],
+)
+def test_dictated_headings_end_what_is_kept(heading: str) -> None:
+    text = f"PHYSICAL EXAMINATION:  Febrile.\n\n{heading}:  Septic shock.\n\nFAMILY HISTORY:  None.\n"
+    assert cut_sections(text) == {"family_history": "None.", "physical_exam": "Febrile."}

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ehr.errors import InputError
@@ -53,6 +53,7 @@ def test_seed() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(2, 30), st.integers(0, 100))
+@example(patients=2, seed=38)
 def test_every_patient_once_and_no_part_empty(patients: int, seed: int) -> None:
     counts = cohort_counts(patients, seed)
     splits = draw_splits(counts, seed)

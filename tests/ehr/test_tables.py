@@ -1,7 +1,9 @@
 import gzip
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from ehr.errors import InputError
 from ehr.events import unit_sql
 from ehr.series import normalise_unit
-from ehr.tables import Workspace, find_table, need_table
+from ehr.tables import ROW_NUMBER, Workspace, find_table, need_table
 
 
 @pytest.fixture
@@ -95,17 +97,51 @@ def test_no_header(tmp_path: Path, content: str) -> None:
         find_table(tmp_path, "hosp", "t")
 
 
-def test_a_line_with_too_many_cells_is_named_without_its_content(workspace: Workspace, tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text("a,b\n1,2\nMrs Secret,4,5\n")
-    with pytest.raises(InputError, match=r"t\.csv line 3: expected 2 columns, found 3") as caught:
-        read(workspace, tmp_path)
-    assert "Secret" not in str(caught.value)
+def test_bad_records_are_left_out_and_counted(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b'a,b\r\n1,2\r\n3\r\nMrs Secret,4,5\r\n6,"two\r\nlines"\r\n5" wide,7\r\n')
+    for _ in range(2):  # read twice, counted once
+        assert read(workspace, tmp_path) == [
+            ("1", "2", None),
+            ('5" wide', "7", None),
+            ("6", "two\r\nlines", None),
+        ]
+    assert workspace.left_out() == {str(tmp_path / "t.csv"): {"wrong number of columns": 2}}
 
 
-def test_bytes_that_are_no_utf8(workspace: Workspace, tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_bytes(b"a,b\n1,\xff\xfe\n")
-    with pytest.raises(InputError, match=r"t\.csv line 2: not readable as CSV in UTF-8"):
-        read(workspace, tmp_path)
+def test_row_numbers_follow_the_file(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n" + "".join(f"{i},x\n" for i in range(700_000)))
+    table = find_table(tmp_path, "hosp", "t")
+    assert table is not None
+    query = f"SELECT count(*), count(*) FILTER (a::BIGINT <> file_row_number) FROM {table.sql(('a', ROW_NUMBER))}"  # noqa: S608
+    assert workspace.frame(query, tables=[table]).row(0) == (700_000, 0)
+
+
+@pytest.mark.parametrize("name", ["hosp/t.parquet", "t.PARQUET", "hosp/t/part-0.parquet", "t.parquet/part-0.parquet"])
+def test_parquet(workspace: Workspace, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "data" / name
+    path.parent.mkdir(parents=True)
+    times = [datetime(2150, 1, 2, 3, 4, 5), None]
+    pl.DataFrame({"A": [1, -5_000_000_000], "b": [" x ", ""], "c": times}).write_parquet(path)
+    assert read(workspace, tmp_path / "data") == [
+        ("-5000000000", None, None),
+        ("1", "x", "2150-01-02 03:04:05"),
+    ]
+    table = find_table(tmp_path / "data", "hosp", "t")
+    assert table is not None and table.columns == ("a", "b", "c")
+    rows = workspace.frame(f"SELECT * FROM {table.sql((ROW_NUMBER, 'a'))} ORDER BY ALL", tables=[table])  # noqa: S608
+    assert rows.rows() == [(0, "1"), (1, "-5000000000")]
+
+
+def test_csv_is_taken_before_parquet(workspace: Workspace, tmp_path: Path) -> None:
+    pl.DataFrame({"a": [9], "b": [9]}).write_parquet(tmp_path / "t.parquet")
+    (tmp_path / "T.csv").write_text("a,b\n1,2\n")
+    assert read(workspace, tmp_path) == [("1", "2", None)]
+
+
+def test_no_parquet_at_all(tmp_path: Path) -> None:
+    (tmp_path / "t.parquet").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match=r"t\.parquet: no Parquet file"):
+        find_table(tmp_path, "hosp", "t")
 
 
 @given(st.text("aZ /µμ°?*^.%0 \tNn", max_size=8))

@@ -18,7 +18,7 @@ from tests.integration.test_neo4j_store import embedded, everything
 from tests.kg.export.bundles import write_awkward
 from tests.kg.store_bundle import SmallBundle, write_bundle
 
-pytestmark = [pytest.mark.neo4j, pytest.mark.soak]  # each starts a server of its own and fills it twice
+pytestmark = pytest.mark.neo4j
 
 SETS = "SHOW CONSTRAINTS YIELD name RETURN name ORDER BY name"
 INDEXES = "SHOW INDEXES YIELD name, type, state WHERE type <> 'LOOKUP' RETURN name, type, state ORDER BY name"

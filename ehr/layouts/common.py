@@ -1,0 +1,179 @@
+"""What several layouts share: MIMIC's own words, stretches of admissions, drug orders and facts for the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import polars as pl
+
+from ehr.files import JsonValue
+from ehr.medications import prescribed_name
+from ehr.series import SeriesItem, load_items
+from ehr.summary import SUMMARY_HOURS
+from ehr.tables import Table, Workspace
+
+SERVICES = {
+    "CMED": "cardiology",
+    "CSURG": "cardiac surgery",
+    "DENT": "dentistry",
+    "ENT": "ear, nose and throat",
+    "EYE": "ophthalmology",
+    "GU": "urology",
+    "GYN": "gynaecology",
+    "MED": "general medicine",
+    "NB": "newborn",
+    "NBB": "newborn",
+    "NMED": "neurology",
+    "NSURG": "neurosurgery",
+    "OBS": "obstetrics",
+    "OMED": "oncology",
+    "ORTHO": "orthopaedics",
+    "PSURG": "plastic surgery",
+    "PSYCH": "psychiatry",
+    "SURG": "general surgery",
+    "TRAUM": "trauma surgery",
+    "TSURG": "thoracic surgery",
+    "VSURG": "vascular surgery",
+}
+"""Codes of ``services.curr_service`` in MIMIC-III and MIMIC-IV."""
+
+# Nurses' messages and every patient's drip are no procedures.
+NO_PROCEDURE = "('communication', 'significant events', 'crrt filter change', 'peripheral lines')"
+"""``ordercategoryname`` of MetaVision's procedure events that are none, as an SQL list."""
+
+
+def hours_sql(column: str, start: str = "s.start") -> str:
+    """Give the SQL expression of a time column's hours since ``start``."""
+    return f"date_diff('second', {start}, try_cast({column} AS TIMESTAMP)) / 3600.0"
+
+
+def odd_admissions(workspace: Workspace, rows: str, people: str, tables: Sequence[Table]) -> dict[str, JsonValue]:
+    """Count what is odd about patients and admissions; none of it costs an admission but a lost or double id.
+
+    Args:
+        workspace: with ``stay`` filled.
+        rows: query of all admissions: ``subject_id``, ``hadm_id``, ``admittime``, ``dischtime``, ``deathtime``.
+        people: query of all patients: ``subject_id``.
+        tables: what they read.
+    """
+    given = workspace.frame(
+        f"""
+        SELECT count(*) FILTER (hadm_id IS NULL OR subject_id IS NULL) AS admissions_without_id,
+               count(hadm_id) - count(DISTINCT hadm_id) AS duplicate_admissions,
+               count(*) FILTER (try_cast(dischtime AS TIMESTAMP) < try_cast(admittime AS TIMESTAMP))
+                   AS ends_before_it_starts,
+               count(*) FILTER (try_cast(admittime AS TIMESTAMP) IS NULL) AS admissions_without_time,
+               count(*) FILTER (try_cast(deathtime AS TIMESTAMP) > try_cast(dischtime AS TIMESTAMP))
+                   AS deaths_after_discharge,
+               count(*) AS total
+        FROM {rows}
+        """,  # noqa: S608
+        tables=tables,
+    ).row(0, named=True)
+    double = workspace.frame(
+        f"SELECT count(subject_id) - count(DISTINCT subject_id) AS n FROM {people}",  # noqa: S608
+        tables=tables,
+    ).item()
+    kept, unaged = workspace.frame("SELECT count(*), count(*) FILTER (age IS NULL) FROM stay").row(0)
+    total = given.pop("total")
+    return {
+        **given,
+        "duplicate_patients": double,
+        "ages_unknown_or_impossible": unaged,
+        "admission_rows_dropped": total - kept,
+    }
+
+
+def renamed_items(workspace: Workspace, items: Sequence[SeriesItem], dictionaries: Mapping[str, Table]) -> list[str]:
+    """Give the items, as ``table:itemid``, that a hospital's own dictionary names otherwise than the item map.
+
+    Names agree where their first five letters and digits do, whatever the case: a dictionary's ``ANION GAP (8-20)``
+    is ``Anion Gap``. An item that the dictionary lacks is not among them.
+
+    Args:
+        workspace: to read with.
+        items: the item map.
+        dictionaries: by table of values, the table with ``itemid`` and ``label``.
+    """
+    found: list[str] = []
+    for name, table in sorted(dictionaries.items()):
+        rows = workspace.frame(f"SELECT itemid, label FROM {table.sql(('itemid', 'label'))}", tables=(table,))  # noqa: S608
+        labels = {itemid: label for itemid, label in rows.iter_rows() if label is not None}
+        for item in items:
+            label = labels.get(item.itemid) if item.table == name else None
+            if label is not None and _letters(label) != _letters(item.label):
+                found.append(f"{name}:{item.itemid}")
+    return found
+
+
+def _letters(label: str) -> str:
+    return "".join(c for c in label.lower() if c.isalnum())[:5]
+
+
+def load_visits(workspace: Workspace) -> None:
+    """Fill ``visit`` from ``stay``: stretches of time in which a patient is in exactly one admission.
+
+    A lab without admission id belongs to the admission whose stretch (from arrival in the emergency department
+    to discharge) holds its time; where two overlap, to none.
+    """
+    rows = workspace.frame(
+        "SELECT patient_id, admission_id, least(start, coalesce(arrival, start)) AS opens, finish AS closes "
+        "FROM stay WHERE start IS NOT NULL AND finish > start ORDER BY patient_id, opens, closes, admission_id"
+    )
+    found: list[tuple[object, object, object, object]] = []
+    for _, group in rows.group_by("patient_id", maintain_order=True):
+        stretches = group.rows()
+        times = sorted({time for row in stretches for time in row[2:4]})
+        for opens, closes in pairwise(times):
+            inside = [row for row in stretches if row[2] <= opens and closes <= row[3]]
+            if len(inside) == 1:
+                found.append((inside[0][0], inside[0][1], opens, closes))
+    workspace.run(
+        "CREATE OR REPLACE TABLE visit (patient_id VARCHAR, admission_id VARCHAR, opens TIMESTAMP, closes TIMESTAMP)"
+    )
+    schema = {"patient_id": pl.String, "admission_id": pl.String, "opens": pl.Datetime, "closes": pl.Datetime}
+    workspace.insert("visit", pl.DataFrame(found, schema=schema, orient="row"))
+
+
+def loinc_items(workspace: Workspace, table: str) -> list[SeriesItem]:
+    """Give the items of a layout that names its values by LOINC codes: those of the package, and every wanted series.
+
+    Args:
+        workspace: after `ehr.events.choose_items`.
+        table: the layout's table of values.
+    """
+    found = {item.itemid: replace(item, table=table) for item in load_items("loinc")}
+    for code, unit in workspace.frame("SELECT code, unit FROM wanted ORDER BY series").iter_rows():
+        bare = code.removeprefix("LOINC:")
+        if bare not in found or found[bare].code != code:
+            found[bare] = SeriesItem(table, bare, code, unit, 1, "", "")
+    return list(found.values())
+
+
+def load_drug_names(workspace: Workspace, select: str, tables: Sequence[Table]) -> None:
+    """Fill ``drug_name``: each text of a drug order (column ``drug`` of ``select``) with its plain name."""
+    names = workspace.frame(
+        f"SELECT DISTINCT drug FROM {select} WHERE drug IS NOT NULL ORDER BY drug",  # noqa: S608
+        tables=tables,
+    )["drug"].to_list()
+    workspace.run("CREATE OR REPLACE TABLE drug_name (drug VARCHAR, name VARCHAR)")
+    plain = pl.DataFrame({"drug": names, "name": [prescribed_name(name) for name in names]})
+    workspace.insert("drug_name", plain)
+
+
+def load_drug_facts(workspace: Workspace) -> None:
+    """Fill ``fact`` with the drugs of the first hours."""
+    workspace.run(
+        "INSERT INTO fact SELECT idx, 'drug', min(hours), name FROM medication "
+        "WHERE NOT before_admission AND hours <= ? GROUP BY ALL",
+        [SUMMARY_HOURS],
+    )
+
+
+def load_service_names(workspace: Workspace) -> None:
+    """Fill ``service_name``, what the codes of `SERVICES` mean."""
+    workspace.run("CREATE OR REPLACE TABLE service_name (code VARCHAR, name VARCHAR)")
+    names = pl.DataFrame({"code": list(SERVICES), "name": list(SERVICES.values())})
+    workspace.insert("service_name", names)
