@@ -64,8 +64,8 @@ def retrieve_cohort(
         method: how nodes are chosen, one of `kg.retrieve.methods.METHODS`.
 
     Raises:
-        InputError: where the cohort was not linked or has a label set of its own, ``nodes`` is too small, or the method is
-            unknown.
+        InputError: where the cohort was not linked or has a label set of its own, ``nodes`` is too small, or the
+            method is unknown.
     """
     cohort.need_built_in_labels("retrieval")
     print_ = fingerprint(
