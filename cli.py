@@ -269,15 +269,24 @@ def kg_link(
     mask_labels: Annotated[
         bool, typer.Option("--mask-labels", help="Drop findings that name a candidate disease itself.")
     ] = False,
+    rules: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Context rules of your own (TOML), added to those that ship.")
+    ] = None,
     how: OutputFormat = Format.TABLE,
     quiet: Quiet = False,
 ) -> None:
-    """Link notes, labs, vitals and drugs to concepts of the graph."""
+    """Link notes, labs, vitals and drugs to concepts of the graph.
+
+    Example: echo 'No chest pain but has fever.' | kg link --text - --format json
+    """
     from kg.explore import link_directory, link_free_text
 
     if (cohort is None) == (text is None):
         raise InputError("name either a COHORT or --text FILE", where="kg link")
-    emit(link_directory(cohort, bundle, mask_labels=mask_labels) if cohort else link_free_text(str(text), bundle), how)
+    if cohort:
+        emit(link_directory(cohort, bundle, mask_labels=mask_labels, rules=rules), how)
+    else:
+        emit(link_free_text(str(text), bundle, rules=rules), how)
 
 
 @kg_app.command("retrieve")

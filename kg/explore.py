@@ -142,7 +142,7 @@ def evidence_rows(url: str, name: str, parameters: Mapping[str, object]) -> list
         return run_evidence(store, name, parameters).records()
 
 
-def link_free_text(source: str, bundle: Path) -> list[Row]:
+def link_free_text(source: str, bundle: Path, *, rules: Path | None = None) -> list[Row]:
     """Link one text (a file, or ``-`` for standard input) and give its mentions, offsets in characters."""
     if source == "-":
         text = sys.stdin.read()
@@ -166,14 +166,14 @@ def link_free_text(source: str, bundle: Path) -> list[Row]:
             "hypothetical": m.hypothetical,
             "family": m.family,
         }
-        for m in link_text(text, opened)
+        for m in link_text(text, opened, rules=rules)
     ]
 
 
-def link_directory(cohort: Path, bundle: Path, *, mask_labels: bool = False) -> list[Row]:
+def link_directory(cohort: Path, bundle: Path, *, mask_labels: bool = False, rules: Path | None = None) -> list[Row]:
     """Link a cohort and count its findings by origin and state."""
     opened = Cohort.open(cohort)
-    link_cohort(opened, Bundle.open(bundle), mask_labels=mask_labels)
+    link_cohort(opened, Bundle.open(bundle), mask_labels=mask_labels, rules=rules)
     flags = [pl.col(flag).sum() for flag in ("negated", "historical", "hypothetical", "family")]
     counts = (
         opened.table("findings")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -12,10 +13,9 @@ import polars as pl
 from ehr.files import fingerprint
 from ehr.progress import say, track
 from ehr.series import SeriesDefinition
-from kg.link.context import context_rules
-from kg.link.labs import Range, abnormal_values
-from kg.link.names import collected, descendants_of, lexicon, parents_of
-from kg.link.text import Linker
+from kg.link.labs import Range, abnormal_values, trends
+from kg.link.names import collected, descendants_of, parents_of
+from kg.link.text import Linker, rules_digests
 from kg.types import Finding
 from kg.vocabulary import Category, Predicate
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ehr.cohort import Cohort
     from kg.bundle import Bundle
 
-VERSION = 3
+VERSION = 4
 """Version of the linking rules that stand in code; a change makes older tables stale."""
 
 TREATMENT_SECTIONS = frozenset(("hospital_course",))
@@ -80,7 +80,7 @@ class LinkSummary:
     already_done: bool = False
 
 
-def link_cohort(cohort: Cohort, bundle: Bundle, *, mask_labels: bool = False) -> LinkSummary:
+def link_cohort(cohort: Cohort, bundle: Bundle, *, mask_labels: bool = False, rules: Path | None = None) -> LinkSummary:
     """Link a cohort's notes, series and home drugs, and write its table ``findings``.
 
     Labels are never read. Findings of the text that name a candidate disease itself (the concept of a label, a term
@@ -90,12 +90,13 @@ def link_cohort(cohort: Cohort, bundle: Bundle, *, mask_labels: bool = False) ->
         cohort: an ingested cohort.
         bundle: the graph.
         mask_labels: drop findings that name a candidate disease.
+        rules: context rules of your own, which add to those of the package.
 
     Returns:
         Counts; the same stand in the cohort's manifest.
 
     Raises:
-        InputError: where a table of the cohort is missing or cannot be read.
+        InputError: where a table of the cohort is missing or cannot be read, or ``rules`` cannot be used.
     """
     print_ = fingerprint(
         {
@@ -103,7 +104,7 @@ def link_cohort(cohort: Cohort, bundle: Bundle, *, mask_labels: bool = False) ->
             "version": VERSION,
             "bundle": bundle.hash,
             "mask_labels": mask_labels,
-            "rules": [lexicon().digest, context_rules().digest],
+            "rules": rules_digests(rules),
             "tables": {name: cohort.fingerprint(name) for name in ("notes", "series", "medications")},
         }
     )
@@ -113,7 +114,7 @@ def link_cohort(cohort: Cohort, bundle: Bundle, *, mask_labels: bool = False) ->
         entry = _entry(cohort, "findings")
         counts = {name: int(str(entry.get(name, 0))) for name in ("naming_candidates", "unlinked_drugs")}
         return _summary(admissions, cohort.table("findings"), counts, mask_labels, done=True)
-    linker = Linker(bundle)
+    linker = Linker(bundle, rules=rules)
     medications, unlinked = _home_drugs(cohort.table("medications"), linker, bundle)
     parts = [
         _note_findings(cohort.table("notes"), linker, bundle),
@@ -213,10 +214,18 @@ def indicated_terms(bundle: Bundle) -> pl.DataFrame:
 
 
 def _series_findings(series: pl.DataFrame, bundle: Bundle, definitions: Sequence[SeriesDefinition]) -> pl.DataFrame:
-    """Turn abnormal series into findings: the term that the value means, else the series' own concept."""
+    """Turn abnormal series, and those that rise or fall towards a limit, into findings.
+
+    The concept is the term that the value means (or would mean beyond the limit), else the series' own.
+    """
     ranges = [Range(s.code, s.kind, s.unit, s.low, s.high, s.plausible_low, s.plausible_high) for s in definitions]
     abnormal = abnormal_values(series, ranges)
-    found = abnormal.join(indicated_terms(bundle), on=["code", "direction"], how="left").with_columns(
+    towards = trends(series, ranges).join(abnormal, on=["admission_id", "code"], how="anti")
+    both = pl.concat([abnormal, towards.select(abnormal.columns)]).with_columns(
+        means=pl.col("direction").replace({"rising": "high", "falling": "low"})
+    )
+    terms = indicated_terms(bundle).rename({"direction": "means"})
+    found = both.join(terms, on=["code", "means"], how="left").with_columns(
         concept=pl.coalesce("concept", "code"), origin=pl.col("kind"), **{k: pl.lit(v) for k, v in _FLAGS.items()}
     )
     return found.select(

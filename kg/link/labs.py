@@ -22,6 +22,18 @@ FULL = 1.5
 """Distance outside, in widths of the normal range, from which the weight is 1."""
 LEAST = 0.4
 """Weight of a value just outside."""
+TREND_VALUES = 4
+"""From this many values on, a series that stays within its range may show a trend."""
+TREND_HOURS = 12.0
+"""Over at least so many hours."""
+TREND_CHANGE = 0.6
+"""Change from the first to the last quarter of the values, in widths of the normal range."""
+TREND_STEPS = 0.7
+"""Share of the steps between values that must go the same way."""
+TREND_EDGE = 0.15
+"""How near to its limit, in widths of the normal range, a series must end."""
+TREND_WEIGHT = 0.3
+"""Weight of a trend: less than that of any abnormal value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,61 @@ def abnormal_values(series: pl.DataFrame, ranges: Iterable[Range]) -> pl.DataFra
         ``admission_id``, ``code``, ``kind``, ``direction`` (high, low), ``value`` and ``hours`` of the most abnormal
         value that does not stand alone, ``unit``, ``weight`` in [0, 1]; sorted.
     """
+    values = _plausible(series, ranges)
+    sides = [_side(values, "high"), _side(values, "low")]
+    return pl.concat(sides).sort("admission_id", "code", "direction")
+
+
+def trends(series: pl.DataFrame, ranges: Iterable[Range]) -> pl.DataFrame:
+    """Give each admission's series that rise or fall over the stay towards a limit which they do not clearly pass.
+
+    What is abnormal is told by `abnormal_values`; where both say something, the caller keeps that.
+
+    Args:
+        series: the cohort's table ``series``.
+        ranges: reference ranges of the series that count.
+
+    Returns:
+        The columns of `abnormal_values`; ``direction`` is ``rising`` or ``falling``, ``value`` and ``hours`` are those
+        of the last value.
+    """
+    values = _plausible(series, ranges).sort("admission_id", "code", "hours", "value")
+    step = pl.col("value").diff()
+    quarter = (pl.len() // 4).clip(lower_bound=1)
+    grouped = values.group_by("admission_id", "code", "kind", "unit", maintain_order=True).agg(
+        pl.len().alias("measured"),
+        (pl.col("hours").last() - pl.col("hours").first()).alias("lasted"),
+        pl.col("value").head(quarter).median().alias("began"),
+        pl.col("value").tail(quarter).median().alias("ended"),
+        (step > 0).sum().alias("up"),
+        (step < 0).sum().alias("down"),
+        pl.col("value").last(),
+        pl.col("hours").last(),
+        pl.col("bottom").last(),
+        pl.col("top").last(),
+        pl.col("width").last(),
+    )
+    long = (pl.col("measured") >= TREND_VALUES) & (pl.col("lasted") >= TREND_HOURS)
+    change = (pl.col("ended") - pl.col("began")) / pl.col("width")
+    steps = pl.col("up") + pl.col("down")
+    rising = (
+        (change >= TREND_CHANGE)
+        & (pl.col("up") >= TREND_STEPS * steps)
+        & (pl.col("ended") >= pl.col("top") - TREND_EDGE * pl.col("width"))
+    )
+    falling = (
+        (change <= -TREND_CHANGE)
+        & (pl.col("down") >= TREND_STEPS * steps)
+        & (pl.col("ended") <= pl.col("bottom") + TREND_EDGE * pl.col("width"))
+    )
+    direction = pl.when(rising).then(pl.lit("rising")).when(falling).then(pl.lit("falling"))
+    found = grouped.filter(long).with_columns(direction=direction, weight=pl.lit(TREND_WEIGHT))
+    columns = ("admission_id", "code", "kind", "direction", "value", "hours", "unit", "weight")
+    return found.filter(pl.col("direction").is_not_null()).select(columns).sort("admission_id", "code")
+
+
+def _plausible(series: pl.DataFrame, ranges: Iterable[Range]) -> pl.DataFrame:
+    """Give the values that can be true, with the limits that hold for them (``bottom``, ``top``, ``width``)."""
     table = _range_table(list(ranges))
     values = series.select("admission_id", "code", "hours", "value", "reference_low", "reference_high").join(
         table, on="code", how="inner"
@@ -57,11 +124,9 @@ def abnormal_values(series: pl.DataFrame, ranges: Iterable[Range]) -> pl.DataFra
         & (pl.col("plausible_low").is_null() | (pl.col("value") >= pl.col("plausible_low")))
         & (pl.col("plausible_high").is_null() | (pl.col("value") <= pl.col("plausible_high")))
     )
-    values = values.with_columns(
+    return values.with_columns(
         bottom=pl.coalesce("reference_low", "low"), top=pl.coalesce("reference_high", "high")
     ).with_columns(width=_width(pl.col("bottom"), pl.col("top")))
-    sides = [_side(values, "high"), _side(values, "low")]
-    return pl.concat(sides).sort("admission_id", "code", "direction")
 
 
 def _range_table(ranges: Sequence[Range]) -> pl.DataFrame:

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import ahocorasick
 
-from kg.link.names import Name, lexicon, load_names
-from kg.link.words import Words, spaced
+from kg.link.abbreviations import abbreviations, find_abbreviations
+from kg.link.compose import EXACT, MADE, VAGUE, Composer
+from kg.link.names import STOPPED, Name, lexicon, load_names
+from kg.link.stated_values import find_values
+from kg.link.words import Match, Words
 
 if TYPE_CHECKING:
     from kg.bundle import Bundle
 
 MIN_MISSPELT = 6
 """Shortest word that is taken for a misspelling of another."""
+MAX_MISSPELT = 40
+"""Longest one: no word is longer, and looking for neighbours takes the square of the length."""
 _MIN_TARGET = 5
 _NEIGHBOURS = 250_000
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A name found in a text; ``first`` and ``last`` are token indices, both included."""
-
-    concept: str
-    first: int
-    last: int
+_FAMILY = ["family", "history", "of"]
 
 
 def deletions(word: str) -> Iterator[str]:
@@ -68,7 +64,7 @@ class Speller:
 
     def mend(self, word: str) -> str:
         """Give the word meant, or the word itself where it is known, too short or where two words could be meant."""
-        if len(word) < MIN_MISSPELT or word in self._known or not word.isalpha():
+        if not MIN_MISSPELT <= len(word) <= MAX_MISSPELT or word in self._known or not word.isalpha():
             return word
         held = self._memory.get(word)
         if held is None:
@@ -91,68 +87,117 @@ class Matcher:
     """Finds all names of a bundle in texts; build once (about a second), use for any number of texts."""
 
     def __init__(self, names: list[Name], known: frozenset[str]) -> None:
-        self._names = {name.key: name for name in names}
         self.concepts = frozenset(name.concept for name in names)
+        self._composer = Composer(names)
+        names = [name for name in names if name.rank != STOPPED]
+        self._names = {name.key: name for name in names}
         self._automaton: Any = ahocorasick.Automaton()
         for name in names:
             self._automaton.add_word(f" {name.key} ", (len(name.key), name))
-        if names:
+        for phrase in lexicon().phrases - self._names.keys():
+            self._automaton.add_word(f" {phrase} ", (len(phrase), Name(phrase, "", 0, False)))
+        if len(self._automaton):
             self._automaton.make_automaton()
         vocabulary = {word for name in names for word in name.key.split(" ")}
-        self._speller = Speller(vocabulary, known | vocabulary)
+        lists = self._composer.words()
+        self._speller = Speller(vocabulary | lists, known | vocabulary | lists | lexicon().ordinary)
 
     def find(self, words: Words) -> list[Match]:
-        """Give the longest names that stand in the text, left to right, without overlap."""
+        """Give the longest names that stand in the text, left to right, without overlap.
+
+        A name as the ontology writes it goes before one put together from its parts, and that before a finding alone.
+        """
         if not self._names or not words.normal:
             return []
-        line, at_start, at_end = self._line(words)
-        found: list[tuple[int, int, Name]] = []
+        mend = self._speller.mend
+        normal = [mend(word) if word else word for word in words.normal]
+        line, at_start, at_end = _line(normal)
+        found: list[tuple[int, int, int, str]] = []
+        senses = abbreviations().senses
         for end, (size, name) in self._automaton.iter(line):
             first, last = at_start[end - size], at_end[end - 1]
+            if first == last and words.lower[first] in senses:
+                continue
             if not name.cased or _in_capitals(words, first, last):
-                found.append((first, last, name))
-        found.sort(key=lambda hit: (hit[0], -hit[1]))
+                found.append((first, -last, EXACT, name.concept))
+        short = find_abbreviations(words, normal, self.concepts)
+        found.extend((one.first, -one.last, EXACT, one.concept) for one in short)
+        found.extend((one.first, -one.last, one.how, one.concept) for one in self._composer.find(normal, words.lower))
+        found.extend((one.first, -one.last, MADE, one.concept) for one in find_values(words, normal, self.concepts))
+        found = _without_vague(found)
         matches: list[Match] = []
         taken = -1
-        for first, last, name in found:
-            if first > taken and not self._in_compound(words, last):
-                matches.extend(self._shared_heads(words, first, name))
-                matches.append(Match(name.concept, first, last))
-                taken = last
+        for first, negative, _, concept in found:
+            last = -negative
+            if first <= taken:
+                continue
+            taken = last
+            if not concept or self._in_compound(words, last):
+                continue
+            if words.lower[first : first + 3] == _FAMILY and last > first + 2:
+                # "Family history of X" is a concept of its own, and X a mention of its own
+                taken = last = first + 2
+            shared = self._shared(words, normal, first, last)
+            matches.extend(one for one in shared if not matches or one.first > matches[-1].last)
+            matches.append(Match(concept, first, last))
         return matches
-
-    def _line(self, words: Words) -> tuple[str, dict[int, int], dict[int, int]]:
-        """Join the normal forms, misspellings mended; map offsets in the line to tokens."""
-        pieces: list[str] = [" "]
-        starts: dict[int, int] = {}
-        ends: dict[int, int] = {}
-        at = 1
-        mend = self._speller.mend
-        for index, word in enumerate(words.normal):
-            if not word:
-                continue
-            if word == "|":
-                pieces.append("| ")
-                at += 2
-                continue
-            piece = spaced(mend(word))
-            starts[at] = index
-            ends[at + len(piece) - 2] = index
-            pieces.append(piece)
-            at += len(piece)
-        return "".join(pieces), starts, ends
 
     def _in_compound(self, words: Words, last: int) -> bool:
         """Say whether the match only qualifies a service, drug or test ("pain medication")."""
         return last + 1 < len(words.normal) and words.normal[last + 1] in lexicon().heads
 
-    def _shared_heads(self, words: Words, first: int, name: Name) -> Iterator[Match]:
-        """Find chest pain in "chest and abdominal pain": a word before a conjunction shares the last word."""
-        if " " not in name.key or first < 2 or words.lower[first - 1] not in ("and", "or", "/"):
-            return
-        other = self._names.get(f"{words.normal[first - 2]} {name.key.rsplit(' ', 1)[1]}")
-        if other is not None and not other.cased and words.normal[first - 2] not in self._names:
-            yield Match(other.concept, first - 2, first - 2)
+    def _shared(self, words: Words, normal: list[str], first: int, last: int) -> list[Match]:
+        """Find chest pain in "chest and abdominal pain": words before a conjunction share the last word."""
+        if first < 2 or last == first or words.lower[first - 1] not in ("and", "or", "/", ","):
+            return []
+        made = [
+            Match(one.concept, one.first, one.last) for one in self._composer.shared(normal, words.lower, (first, last))
+        ]
+        if made or words.lower[first - 1] == ",":
+            return sorted(made, key=lambda match: match.first)
+        other = self._names.get(f"{normal[first - 2]} {normal[last]}")
+        if other is not None and not other.cased and normal[first - 2] not in self._names:
+            return [Match(other.concept, first - 2, first - 2)]
+        return []
+
+
+def _without_vague(found: list[tuple[int, int, int, str]]) -> list[tuple[int, int, int, str]]:
+    """Leave out what is only "abnormal" or a "problem" where a better finding goes on ("abnormal weight gain").
+
+    Rows are first token, last token negated, how it was found, and concept; they come back in order.
+    """
+    reach: dict[int, int] = {}  # of what is clear: first token, last token of the longest
+    for first, negative, how, _ in found:
+        if how in (EXACT, MADE):
+            reach[first] = max(reach.get(first, first), -negative)
+    kept = []
+    for row in found:
+        first, last = row[0], -row[1]
+        if row[2] == VAGUE and any(reach.get(at, 0) > last for at in range(first + 1, last + 1)):
+            continue
+        kept.append(row)
+    return sorted(kept)
+
+
+def _line(normal: list[str]) -> tuple[str, dict[int, int], dict[int, int]]:
+    """Join the normal forms; map offsets in the line to tokens."""
+    pieces: list[str] = [" "]
+    starts: dict[int, int] = {}
+    ends: dict[int, int] = {}
+    at = 1
+    for index, word in enumerate(normal):
+        if not word:
+            continue
+        if word == "|":
+            pieces.append("| ")
+            at += 2
+            continue
+        piece = word + " " if word != "non" else word  # as `spaced`, without the call
+        starts[at] = index
+        ends[at + len(piece) - 2] = index
+        pieces.append(piece)
+        at += len(piece)
+    return "".join(pieces), starts, ends
 
 
 def _in_capitals(words: Words, first: int, last: int) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -21,7 +21,7 @@ from kg.vocabulary import Category, Predicate
 if TYPE_CHECKING:
     from kg.bundle import Bundle
 
-FORMAT = 4
+FORMAT = 6
 """Version of the compiled index; a change makes older caches unused."""
 
 PHENOTYPE_ROOT = "HP:0000118"
@@ -29,6 +29,8 @@ LINKED_CATEGORIES = (Category.DRUG, Category.EXPOSURE, Category.PROCEDURE)
 MAX_WORDS = 8
 _RANKS = {"exact": 1, "narrow": 3, "related": 3, "broad": 4}
 _VARIANT = 5
+STOPPED = 9
+"""Rank of a name that is not searched for: its words mean too much else; its concept can still be found."""
 _MEASURE_WORDS = ("circulating", "concentration", "level", "serum", "activity")
 _PLAUSIBLE_ABBREVIATION = 5
 
@@ -40,7 +42,7 @@ class Name:
     Attributes:
         key: words' normal forms joined by blanks.
         concept: CURIE.
-        rank: 0 for a preferred name, larger for weaker synonyms and generated variants.
+        rank: 0 for a preferred name, larger for weaker synonyms and generated variants; see `STOPPED`.
         cased: True where the note must have it in capitals.
     """
 
@@ -51,60 +53,19 @@ class Name:
 
 
 @dataclass(frozen=True, slots=True)
-class NumberRule:
-    """A measurement in a note whose value means a term: ``temperature 39.2``.
-
-    Attributes:
-        names: how the note calls it, lower case.
-        concept: the term.
-        below, above: the limit that the value must lie beyond (one of the two).
-        least, most: values outside are something else ("T 4").
-        fahrenheit: values above this are degrees Fahrenheit.
-    """
-
-    names: tuple[str, ...]
-    concept: str
-    below: float | None
-    above: float | None
-    least: float
-    most: float
-    fahrenheit: float | None
-
-    def abnormal(self, value: float) -> bool:
-        """Say whether a value lies beyond the limit and is plausible."""
-        if self.fahrenheit is not None and value > self.fahrenheit:
-            value = (value - 32) * 5 / 9
-        if not self.least <= value <= self.most:
-            return False
-        return value < self.below if self.below is not None else self.above is not None and value > self.above
-
-
-def _number_rule(rule: Mapping[str, Any]) -> NumberRule:
-    fahrenheit = rule.get("fahrenheit")
-    return NumberRule(
-        names=tuple(rule["names"]),
-        concept=rule["concept"],
-        below=rule.get("below"),
-        above=rule.get("above"),
-        least=rule.get("least", 1.0),
-        most=rule.get("most", 45.0 if fahrenheit is not None else 1000.0),
-        fahrenheit=fahrenheit,
-    )
-
-
-@dataclass(frozen=True, slots=True)
 class Lexicon:
     """The data file ``lexicon.toml``, read once."""
 
     names: Mapping[str, str]
     stop: frozenset[str]
+    phrases: frozenset[str]
     short: int
     adjectives: Mapping[str, str]
     more: tuple[str, ...]
     less: tuple[str, ...]
     endings: tuple[tuple[str, str], ...]
     heads: frozenset[str]
-    numbers: tuple[NumberRule, ...]
+    ordinary: frozenset[str]
     digest: str
 
 
@@ -117,13 +78,14 @@ def lexicon() -> Lexicon:
     return Lexicon(
         names=data["names"],
         stop=frozenset(normal_name(name) for name in data["stop"]["names"]),
+        phrases=frozenset(normal_name(phrase) for phrase in data["stop"]["phrases"]),
         short=int(data["stop"]["short_abbreviations"]),
         adjectives=data["adjectives"],
         more=tuple(words["more"]),
         less=tuple(words["less"]),
         endings=tuple((noun, adjective) for noun, adjective in words["endings"]),
         heads=frozenset(normal_word(word) for word in data["compounds"]["heads"]),
-        numbers=tuple(_number_rule(rule) for rule in data["number"]),
+        ordinary=frozenset(normal_word(word) for word in data["spelling"]["ordinary"]),
         digest=hashlib.sha256(raw).hexdigest()[:16],
     )
 
@@ -252,9 +214,12 @@ def _names_of(concept: str, text: str, rank: int, kind: str) -> Iterator[Name]:
     )
     if abbreviation and len(letters) <= words.short and concept.startswith("HP:"):
         return
-    if len(key.replace(" ", "")) < 3 or size > MAX_WORDS or key in words.stop or key.isdigit():
+    if len(key.replace(" ", "")) < 3 or size > MAX_WORDS or key.isdigit():
         return
-    if rank == _RANKS["broad"] and size == 1:
+    if key in words.stop:
+        yield Name(key, concept, STOPPED, False)
+        return
+    if rank == _RANKS["broad"] and size == 1 and "layperson" not in kind:
         return
     yield Name(key, concept, rank, abbreviation and plain.isupper())
 
@@ -271,7 +236,7 @@ def _resolve(raw: list[Name], own: list[Name], parents: Mapping[str, tuple[str, 
     chosen = {key: _general(group, parents) for key, group in best.items()}
     for name in own:
         known = chosen.get(name.key)
-        if known is None or known.rank > 1 or known.concept.startswith("CCS:"):
+        if known is None or known.rank > 0 or known.concept.startswith("CCS:"):
             chosen[name.key] = name
     for name in list(chosen.values()):
         halves = name.key.split(" and ")
@@ -279,7 +244,7 @@ def _resolve(raw: list[Name], own: list[Name], parents: Mapping[str, tuple[str, 
             del chosen[name.key]
     variants: dict[str, set[str]] = {}
     for name in chosen.values():
-        if not name.cased:
+        if not name.cased and name.rank != STOPPED:
             for variant in variants_of(name.key):
                 variants.setdefault(variant, set()).add(name.concept)
     stop = lexicon().stop

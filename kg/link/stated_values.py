@@ -1,49 +1,165 @@
-"""Abnormal values that a note states as numbers ("SpO2 86 %", "LVEF 25%", "T 102.6")."""
+"""Abnormal values that a note states, as numbers ("SpO2 86 %", "T 102.6") or in words ("potassium was low")."""
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 
-from kg.link.match import Match
-from kg.link.names import NumberRule, lexicon
-from kg.link.words import Words
+from kg.link.measures import Measure, Measures, measures
+from kg.link.parts import parts
+from kg.link.words import Match, Words
 
-
-@lru_cache(maxsize=1)
-def _compiled() -> tuple[re.Pattern[str], dict[str, list[NumberRule]]]:
-    by_name: dict[str, list[NumberRule]] = {}
-    for rule in lexicon().numbers:
-        for name in rule.names:
-            by_name.setdefault(name, []).append(rule)
-    names = "|".join(re.escape(name).replace(r"\ ", r"\s+") for name in sorted(by_name, key=lambda n: (-len(n), n)))
-    between = r"(?:\s*(?:was|is|of|at|to|in|:|=|~|-|up to)){0,2}\s*"
-    return re.compile(rf"(?<![\w/])({names}){between}(\d{{1,3}}(?:\.\d+)?)(?![\w.]*\d)", re.IGNORECASE), by_name
+REACH = 9
+"""Tokens between a measurement and its value, or the word that says which way."""
+_NUMBER = re.compile(r"\d{1,6}")
+_ENDS = frozenset(".;!?|\n,()")
+_LOSS, _GAIN = "HP:0001824", "HP:0004324"
+_WEIGHT = {
+    **dict.fromkeys(("lost", "losing", "lose", "loss"), _LOSS),
+    **dict.fromkeys(("gained", "gain", "gaining"), _GAIN),
+}
+_POUNDS = frozenset(("pound", "lb", "kg", "kilo", "kilogram", "stone"))
 
 
-def find_numbers(words: Words, concepts: frozenset[str], taken: Sequence[Match]) -> list[Match]:
-    """Give the abnormal values of a text that overlap no name found in it.
+def find_values(words: Words, normal: Sequence[str], concepts: frozenset[str]) -> list[Match]:
+    """Give the abnormal values of a text; answers may overlap each other and names found otherwise.
 
     Args:
         words: the text.
+        normal: each token's normal form, misspellings mended.
         concepts: the concepts that the graph has.
-        taken: names found, in order.
     """
-    pattern, by_name = _compiled()
-    covered = {token for match in taken for token in range(match.first, match.last + 1)}
-    found = []
-    for hit in pattern.finditer(words.text):
-        name = " ".join(hit.group(1).split())
-        if len(name) == 1 and not name.isupper():
-            continue
-        value = float(hit.group(2))
-        rule = next((r for r in by_name[name.lower()] if r.concept in concepts and r.abnormal(value)), None)
-        if rule is None:
-            continue
-        first = bisect_right(words.starts, hit.start()) - 1
-        last = bisect_left(words.ends, hit.end())
-        if covered.isdisjoint(range(first, last + 1)):
-            found.append(Match(rule.concept, first, last))
+    rules = measures()
+    found: list[Match] = []
+    first_words = _first_words()
+    at, end = 0, len(normal)
+    while at < end:
+        word = normal[at]
+        step = 1
+        if word in first_words:
+            named = _named(words, normal, at, rules)
+            if named is not None:
+                measure, last = named
+                found.extend(_stated(words, normal, at, last, measure, concepts))
+                found.extend(_in_words(normal, at, last, measure, concepts))
+                step = last + 1 - at
+        elif word in _WEIGHT:
+            found.extend(_pounds(words, normal, at, concepts))
+        at += step
     return found
+
+
+_FIRST: dict[str, frozenset[str]] = {}
+
+
+def _first_words() -> frozenset[str]:
+    rules = measures()
+    if rules.digest not in _FIRST:
+        _FIRST[rules.digest] = frozenset(key.split(" ")[0] for key in rules.by_name)
+    return _FIRST[rules.digest]
+
+
+def _named(words: Words, normal: Sequence[str], at: int, rules: Measures) -> tuple[Measure, int] | None:
+    """Give the measurement that begins at a token and its last token, the longest name first."""
+    taken: list[str] = []
+    best: tuple[Measure, int] | None = None
+    for place in range(at, min(at + 6, len(normal))):
+        if normal[place] == "|":
+            break
+        if not normal[place]:
+            continue
+        taken.append(normal[place])
+        key = " ".join(taken)
+        measure = rules.by_name.get(key)
+        if measure is not None and (key not in rules.cased or words.text[words.starts[at]].isupper()):
+            best = measure, place
+        if len(taken) == 4:
+            break
+    return best
+
+
+def _stated(
+    words: Words, normal: Sequence[str], first: int, last: int, measure: Measure, concepts: frozenset[str]
+) -> Iterator[Match]:
+    """Give the finding of the number that follows a measurement's name, where it lies beyond the limits."""
+    rules, lower = measures(), words.lower
+    at = last + 1
+    stop = min(at + REACH, len(lower))
+    while at < stop:
+        token = lower[at]
+        if _NUMBER.fullmatch(token):
+            break
+        if token in _ENDS or token in rules.breaks or normal[at] in rules.by_name:
+            return
+        at += 1
+    else:
+        return
+    if at > last + 1 and lower[at - 1] not in rules.ties and at - last > 2:
+        return
+    value, end, second = _value(words, at)
+    after = normal[end + 1] if end + 1 < len(normal) else ""
+    per = end + 2 < len(lower) and lower[end + 2] == "/"
+    if after in rules.not_units and not per:
+        return
+    fasting = "fasting" in lower[max(0, first - 4) : at]
+    level = measure.level(value, second, fasting=fasting)
+    concept = measure.term(level, concepts) if level else ""
+    if concept:
+        yield Match(concept, first, end)
+
+
+def _value(words: Words, at: int) -> tuple[float, int, float | None]:
+    """Read the number at a token: its value, its last token, and what follows a slash."""
+    lower, starts, ends = words.lower, words.starts, words.ends
+
+    def joined(left: int, right: int) -> bool:
+        return right < len(lower) and ends[left] == starts[right]
+
+    last = at
+    text = lower[at]
+    for mark in (",", "."):  # 12,000 and 39.2
+        if joined(last, last + 1) and lower[last + 1] == mark and joined(last + 1, last + 2):
+            part = lower[last + 2]
+            if part.isdigit() and (mark == "." or len(part) == 3):
+                text += part if mark == "," else "." + part
+                last += 2
+    second = None
+    if last + 2 < len(lower) and lower[last + 1] in ("/", "over") and _NUMBER.fullmatch(lower[last + 2]):
+        second = float(lower[last + 2])
+    return float(text), last, second
+
+
+def _in_words(
+    normal: Sequence[str], first: int, last: int, measure: Measure, concepts: frozenset[str]
+) -> Iterator[Match]:
+    """Give the finding that a word before or after a measurement's name means ("elevated", "was low")."""
+    rules, small = measures(), parts().gaps
+    for step, edge in ((1, last), (-1, first)):
+        at = edge + step
+        tied = False
+        for _ in range(REACH):
+            if not 0 <= at < len(normal) or normal[at] == "|":
+                break
+            word = normal[at]
+            level = rules.levels.get(word)
+            if level is not None and (step > 0 or tied or word not in rules.nouns):
+                concept = measure.term(level, concepts)
+                if concept:
+                    yield Match(concept, min(first, at), max(last, at))
+                break
+            if word and word not in small and word not in rules.gaps:
+                break
+            tied = tied or word in ("in", "of")
+            at += step
+
+
+def _pounds(words: Words, normal: Sequence[str], at: int, concepts: frozenset[str]) -> Iterator[Match]:
+    """Read "lost about 20 pounds": a change of weight, said by its amount."""
+    concept = _WEIGHT[normal[at]]
+    for place in range(at + 1, min(at + REACH, len(normal))):
+        if words.lower[place] in _ENDS:
+            return
+        if normal[place] in _POUNDS and any(token.isdigit() for token in words.lower[at + 1 : place]):
+            if concept in concepts:
+                yield Match(concept, at, place)
+            return

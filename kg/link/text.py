@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kg.link.context import context_rules, flags_of
+from kg.link.abbreviations import abbreviations
+from kg.link.context import ContextRules, context_rules, flags_of
+from kg.link.headings import Sections
 from kg.link.match import Matcher, matcher_for
-from kg.link.names import descendants_of, parents_of
-from kg.link.stated_values import find_numbers
+from kg.link.measures import measures
+from kg.link.names import descendants_of, lexicon, parents_of
+from kg.link.parts import parts
 from kg.link.words import cut
 from kg.types import Mention
 
@@ -19,61 +22,76 @@ if TYPE_CHECKING:
 _CHRONIC: dict[str, frozenset[str]] = {}
 
 
-def link_text(text: str, bundle: Bundle, *, section: str | None = None) -> list[Mention]:
+def link_text(text: str, bundle: Bundle, *, section: str | None = None, rules: Path | None = None) -> list[Mention]:
     """Find the concepts named in a text, with their context.
 
     Args:
-        text: any clinical text.
+        text: any clinical text. Headings inside it ("FAMILY HISTORY:") colour what follows them.
         bundle: the graph whose names are searched for.
         section: the note section's name; it colours every mention (a family history is about others, a past medical
             history is past but for chronic diseases).
+        rules: a data file of your own whose context rules add to those of the package.
 
     Returns:
         Mentions in order of place, without overlap; ``start`` and ``end`` are character offsets into ``text``.
+
+    Raises:
+        InputError: where ``rules`` cannot be used.
     """
-    return Linker(bundle).link(text, section)
+    return Linker(bundle, rules=rules).link(text, section)
+
+
+def rules_digests(rules: Path | None = None) -> list[str]:
+    """Give the digests of all data files that linking follows; what was linked by others is stale."""
+    own = (lexicon(), parts(), measures(), abbreviations())
+    return [*(data.digest for data in own), context_rules(rules).digest]
 
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
     matcher: Matcher
     chronic: frozenset[str]
-    sections: Mapping[str, str]
+    rules: ContextRules
 
 
 class Linker:
     """Links many texts against one bundle."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        rules = context_rules()
+    def __init__(self, bundle: Bundle, *, rules: Path | None = None) -> None:
+        context = context_rules(rules)
         if bundle.hash not in _CHRONIC:
             parents = parents_of(bundle)
-            lasting = descendants_of(rules.chronic, parents) - descendants_of(rules.passing, parents)
+            lasting = descendants_of(context.chronic, parents) - descendants_of(context.passing, parents)
             _CHRONIC.clear()
             _CHRONIC[bundle.hash] = frozenset(lasting)
-        self._held = _Loaded(matcher_for(bundle), _CHRONIC[bundle.hash], rules.sections)
+        self._held = _Loaded(matcher_for(bundle), _CHRONIC[bundle.hash], context)
 
     def link(self, text: str, section: str | None = None) -> list[Mention]:
         """Find the mentions of one text; see `link_text`."""
         words = cut(text)
         matches = self._held.matcher.find(words)
-        numbers = find_numbers(words, self._held.matcher.concepts, matches)
-        if numbers:
-            matches = sorted([*matches, *numbers], key=lambda match: match.first)
-        flags = flags_of(words, [(match.first, match.last) for match in matches])
-        colour = self._held.sections.get(section) if section else None
+        if not matches:
+            return []
+        rules = self._held.rules
+        flags = flags_of(words, [(match.first, match.last) for match in matches], rules)
+        colour = rules.sections.get(section) if section else None
+        sections = Sections(text, rules.headings)
         mentions = []
         for match, found in zip(matches, flags, strict=True):
-            if colour:
-                found.add(colour)
+            start = words.starts[match.first]
+            inside, heading = sections.at(start)
+            if heading:
+                continue
+            found.update(flag for flag in (colour, rules.sections.get(inside)) if flag)
             if words.lower[match.first] == "family":  # the concept itself is about relatives
                 found.discard("family")
-            if "history_of" in found and self._passes(match.concept):
+            # Of a relative, "history of" says no more than that there was a case.
+            if "history_of" in found and "family" not in found and self._passes(match.concept):
                 found.add("historical")
             mentions.append(
                 Mention(
                     concept=match.concept,
-                    start=words.starts[match.first],
+                    start=start,
                     end=words.ends[match.last],
                     negated="negated" in found,
                     historical="historical" in found,

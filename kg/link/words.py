@@ -6,6 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)?|[^\w\s]|_|\n")
 _BRITISH = (
@@ -36,7 +37,6 @@ _ABBREVIATED = frozenset(
 _BULLET = re.compile(r"[ \t]*(?:[-*•#]|\d{1,2}[.)]|[A-Z][A-Za-z /]{0,40}:|\n|$)")
 _SHORT_LINE = 55
 _WRAPPED_LINE = 35
-_SENTENCE_PUNCTUATION = frozenset("!?;")
 
 
 @lru_cache(maxsize=200_000)
@@ -75,6 +75,14 @@ def _singular(word: str) -> str:
     return word[:-1]
 
 
+class Match(NamedTuple):
+    """A concept found in a text; ``first`` and ``last`` are token indices, both included."""
+
+    concept: str
+    first: int
+    last: int
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """A text cut into tokens; all lists have the same length.
@@ -94,6 +102,26 @@ class Words:
     sentences: list[tuple[int, int]]
 
 
+class _Pieces(dict[str, tuple[str, str]]):
+    """Each piece of text with its lower and normal form, made once; emptied when it grows too large."""
+
+    def __missing__(self, piece: str) -> tuple[str, str]:
+        if len(self) > _MOST_PIECES:
+            self.clear()
+        small = piece.lower()
+        if small[0].isalnum():
+            normal = "" if small in _SKIPPED else normal_word(piece)
+        else:
+            normal = "|" if piece in _BARRIERS else ""
+        self[piece] = made = (small, normal)
+        return made
+
+
+_MOST_PIECES = 200_000
+_PIECES = _Pieces()
+_BREAKING = frozenset("\n.!?")
+
+
 def cut(text: str) -> Words:
     """Cut a text into tokens and sentences; offsets are those of the text as given."""
     lower: list[str] = []
@@ -103,39 +131,38 @@ def cut(text: str) -> Words:
     sentences: list[tuple[int, int]] = []
     first = 0
     line_start = 0
+    known = _PIECES
     for match in _TOKEN.finditer(text):
-        piece = match.group()
-        start, end = match.start(), match.end()
-        small = piece.lower()
-        hard = False
-        if small[0].isalnum():
-            normal.append("" if small in _SKIPPED else normal_word(piece))
-        elif piece == "\n":
-            hard = _hard_break(text, start, line_start)
-            line_start = end
-            normal.append("|" if hard else "")
-        elif piece == "." and not _ends_sentence(text, start, lower):
-            normal.append("")
-        else:
-            hard = piece == "." or piece in _SENTENCE_PUNCTUATION
-            normal.append("|" if piece in _BARRIERS else "")
+        start, end = match.span()
+        piece = text[start:end]
+        small, plain = known[piece]
         lower.append(small)
         starts.append(start)
         ends.append(end)
-        if hard:
-            sentences.append((first, len(lower)))
-            first = len(lower)
+        if piece in _BREAKING:
+            hard = True
+            if piece == "\n":
+                hard = _hard_break(text, start, line_start)
+                line_start = end
+            elif piece == ".":
+                hard = _ends_sentence(text, start, lower)
+            normal.append("|" if hard else "")
+            if hard:
+                sentences.append((first, len(lower)))
+                first = len(lower)
+        else:
+            normal.append(plain)
     if first < len(lower):
         sentences.append((first, len(lower)))
     return Words(text, lower, normal, starts, ends, sentences)
 
 
-def _ends_sentence(text: str, at: int, before: list[str]) -> bool:
-    """Say whether the point at ``at`` ends a sentence: not inside a number, an initialism or after a title."""
+def _ends_sentence(text: str, at: int, tokens: list[str]) -> bool:
+    """Say whether the point at ``at``, the last token, ends a sentence: not inside a number or after a title."""
     following = text[at + 1 : at + 2]
     if following and not following.isspace():
         return False
-    return not (before and before[-1] in _ABBREVIATED)
+    return not (len(tokens) > 1 and tokens[-2] in _ABBREVIATED)
 
 
 def _hard_break(text: str, at: int, line_start: int) -> bool:

@@ -235,8 +235,9 @@ class DiseaseRanker:
 
     def _measured(self, series: int, direction: str, strength: float) -> Voice:
         s = self.core.snapshot
-        wanted = next(predicate for predicate, told in MEASURES.items() if told == direction)
-        edges = self._of(s.in_edges([series]), wanted)
+        wanted = [self._kind[predicate] for predicate, told in MEASURES.items() if told == direction]
+        edges = s.in_edges([series])
+        edges = edges[np.isin(s.predicates[edges], wanted)]  # none where no statement speaks of such a direction
         return self._voice("measurement", 0, s.subjects(edges), s.weights[edges] * strength)
 
     def _voice(self, family: str, steps: int, diseases: Positions, strengths: Floats) -> Voice:

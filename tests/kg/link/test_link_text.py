@@ -58,11 +58,8 @@ def test_names_variants_and_misspellings(text: str, words: str, concept: str, bu
         "Marfan syndrome",  # a rare disease
         "hypertenzionx",  # two slips
         "inherited",  # no phenotypic abnormality
-        "pain",  # a stop name
         "BSP",  # a short abbreviation of the ontology, many meanings elsewhere
         "abcde",
-        "chest. pain",
-        "chest, pain",
         "feverish",
         "couch",  # five letters: too short to be a slip
         "",
@@ -86,6 +83,11 @@ def test_what_is_not_a_mention(text: str, bundle: Bundle) -> None:
 )
 def test_abnormal_numbers(text: str, found: list[tuple[str, str]], bundle: Bundle) -> None:
     assert [(w, c) for w, c, _ in said(text, bundle)] == found
+
+
+@pytest.mark.parametrize("text", ["pain", "chest. pain", "chest, pain"])
+def test_a_pain_without_a_site_is_pain(text: str, bundle: Bundle) -> None:
+    assert said(text, bundle) == [("pain", "HP:0012531", "")]
 
 
 def test_longest_name_wins_and_names_do_not_overlap(bundle: Bundle) -> None:

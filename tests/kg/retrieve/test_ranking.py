@@ -53,6 +53,7 @@ def test_typed_ways(ranker: DiseaseRanker) -> None:
     high = replace(one("LOINC:33762-6"), origin="lab", code="LOINC:33762-6", direction="high")
     assert set(score(plain, high)) == {"CCS:108"}
     assert set(score(plain, replace(high, direction="low"))) == {"CCS:249"}
+    assert score(plain, replace(high, direction="rising")) == {}, "no statement speaks of a trend"
     assert score(plain, one("HP:0001945", historical=True)) == score(plain, one("HP:0001945", family=True)) == {}
     assert score(plain, one("HP:0001945", hypothetical=True)) == score(plain, one("HP:7777777")) == {}
 
