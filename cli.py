@@ -294,7 +294,14 @@ def kg_retrieve(
     cohort: CohortDir,
     bundle: BundleDir = Path("graph"),
     nodes: Annotated[int, typer.Option(help="Nodes of a subgraph.")] = 64,
+    method: Annotated[
+        Literal["typed", "k-hop", "steiner", "ppr-only"], typer.Option(help="How nodes are chosen; others to compare.")
+    ] = "typed",
     explain: Annotated[str | None, typer.Option(metavar="ADMISSION", help="Say why each node is there.")] = None,
+    draw: Annotated[
+        tuple[str, Path] | None, typer.Option(metavar="ADMISSION FILE.html", help="Draw one subgraph.")
+    ] = None,
+    include_text: Annotated[bool, typer.Option("--include-text", help="With --draw: quote the note.")] = False,
     seed: Seed = 0,
     how: OutputFormat = Format.TABLE,
     quiet: Quiet = False,
@@ -302,7 +309,10 @@ def kg_retrieve(
     """Retrieve each admission's subgraph from its findings."""
     from kg.explore import retrieve_directory
 
-    emit(retrieve_directory(cohort, bundle, nodes=nodes, seed=seed, explain=explain), how)
+    rows = retrieve_directory(
+        cohort, bundle, nodes=nodes, seed=seed, method=method, explain=explain, draw=draw, include_text=include_text
+    )
+    emit(rows, how)
 
 
 @ehr_app.command("simulate")

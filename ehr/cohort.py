@@ -120,18 +120,18 @@ def library_errors(path: Path) -> Iterator[None]:
             raise
 
 
-def _rechunk(frames: Iterable[pl.DataFrame], schema: pl.Schema) -> Iterator[pl.DataFrame]:
-    """Give the same rows in frames of exactly ``_ROW_GROUP`` rows (the last may be shorter)."""
+def _rechunk(frames: Iterable[pl.DataFrame], schema: pl.Schema, size: int) -> Iterator[pl.DataFrame]:
+    """Give the same rows in frames of exactly ``size`` rows (the last may be shorter)."""
     waiting: list[pl.DataFrame] = []
     count = 0
     for frame in frames:
         waiting.append(frame.select(schema.names()).cast(schema))
         count += frame.height
-        if count >= _ROW_GROUP:
+        if count >= size:
             whole = pl.concat(waiting)
-            end = count - count % _ROW_GROUP
-            for start in range(0, end, _ROW_GROUP):
-                yield whole[start : start + _ROW_GROUP]
+            end = count - count % size
+            for start in range(0, end, size):
+                yield whole[start : start + size]
             waiting, count = [whole[end:]], count - end
     if count:
         yield pl.concat(waiting)
@@ -243,11 +243,18 @@ class Cohort:
             self._admissions = None
 
     def write_batches(
-        self, name: str, frames: Iterable[pl.DataFrame], schema: pl.Schema, fingerprint: str, **info: JsonValue
+        self,
+        name: str,
+        frames: Iterable[pl.DataFrame],
+        schema: pl.Schema,
+        fingerprint: str,
+        *,
+        row_group: int = _ROW_GROUP,
+        **info: JsonValue,
     ) -> int:
         """Write a table of any size from frames that come one after the other; see `write_table`.
 
-        Row groups have a fixed size whatever the frames' sizes, so equal rows give equal bytes.
+        Row groups have a fixed size (``row_group``) whatever the frames' sizes, so equal rows give equal bytes.
 
         Returns:
             The number of rows.
@@ -261,9 +268,9 @@ class Cohort:
             atomic_path(path) as temporary,
             pq.ParquetWriter(temporary, arrow_schema, compression="zstd") as writer,
         ):
-            for frame in _rechunk(frames, schema):
+            for frame in _rechunk(frames, schema, row_group):
                 # One chunk each: how the rows came in pieces must not show in the file.
-                writer.write_table(frame.rechunk().to_arrow().cast(arrow_schema), row_group_size=_ROW_GROUP)
+                writer.write_table(frame.rechunk().to_arrow().cast(arrow_schema), row_group_size=row_group)
                 rows += frame.height
         self._note(name, {"fingerprint": fingerprint, "rows": rows, **info})
         return rows

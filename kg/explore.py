@@ -20,7 +20,7 @@ from kg.concept_view import ConceptView, concept_view
 from kg.diff import diff
 from kg.link import link_cohort, link_text
 from kg.queries import evidence_queries, run_evidence
-from kg.retrieve import explain_admission, retrieve_cohort
+from kg.retrieve import draw_admission, explain_admission, retrieve_cohort
 from kg.stores import GraphStore, open_store
 from kg.validate import validate
 
@@ -189,14 +189,35 @@ def link_directory(cohort: Path, bundle: Path, *, mask_labels: bool = False, rul
 
 
 def retrieve_directory(
-    cohort: Path, bundle: Path, *, nodes: int = 64, seed: int = 0, explain: str | None = None
+    cohort: Path,
+    bundle: Path,
+    *,
+    nodes: int = 64,
+    seed: int = 0,
+    method: str = "typed",
+    explain: str | None = None,
+    draw: tuple[str, Path] | None = None,
+    include_text: bool = False,
 ) -> list[Row]:
-    """Retrieve a cohort's subgraphs, and give their sizes; or say why each node of one admission is there."""
+    """Retrieve a cohort's subgraphs, and give their sizes; or explain or draw one admission's.
+
+    Args:
+        cohort: directory.
+        bundle: directory.
+        nodes: the most concepts of a subgraph.
+        seed: orders concepts of equal score.
+        method: how nodes are chosen.
+        explain: an admission; the rows then say why each node is there.
+        draw: an admission and the HTML file to draw it into.
+        include_text: quote the note in the drawing.
+    """
     opened, graph = Cohort.open(cohort), Bundle.open(bundle)
-    retrieve_cohort(opened, graph, nodes=nodes, seed=seed)
+    retrieve_cohort(opened, graph, nodes=nodes, seed=seed, method=method)
+    if draw is not None:
+        return [dict(row) for row in draw_admission(opened, graph, *draw, include_text=include_text)]
     if explain is not None:
         return [dict(row) for row in explain_admission(opened, graph, explain)]
-    table = opened.table("subgraphs")
+    table = opened.scan("subgraphs")
     sizes = table.group_by("mode").agg(
         pl.len().alias("admissions"),
         pl.col("nodes").list.len().mean().alias("nodes"),
@@ -204,7 +225,7 @@ def retrieve_directory(
         pl.col("edges").list.len().mean().alias("edges"),
         pl.col("paths").list.len().mean().alias("paths"),
     )
-    return sizes.sort("mode").to_dicts()
+    return sizes.sort("mode").collect().to_dicts()
 
 
 def diff_bundles(old: Path, new: Path, *, limit: int | None = None) -> tuple[list[Row], list[Row]]:

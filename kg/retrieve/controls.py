@@ -11,9 +11,9 @@ from dataclasses import replace
 import numpy as np
 
 from ehr.errors import InputError
-from kg.retrieve.core import permuted_objects
 from kg.retrieve.evidence import MEASURES, EvidenceIndex, Triple
 from kg.retrieve.paths import best_paths, evidence_paths, evidence_score
+from kg.retrieve.rewiring import permuted_objects
 from kg.retrieve.seeds import Start
 from kg.types import Edge, PatientSubgraph, statement_id
 from kg.vocabulary import Category

@@ -6,8 +6,8 @@ about the candidates.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +16,8 @@ from scipy import sparse
 
 from kg.retrieve.evidence import INDICATES, MEASURES, Triple
 from kg.retrieve.pagerank import transition
+from kg.retrieve.rewiring import rewire_triples
 from kg.retrieve.snapshot import CATEGORIES, PREDICATES, Snapshot
-from kg.types import statement_id
 from kg.vocabulary import Category, Predicate
 
 _WALKED = {
@@ -37,7 +37,9 @@ _WALKED = {
 """How readily a random walk takes each kind of relation; two that look alike are no evidence for each other."""
 _HUB = 0.5
 """Exponent by which a concept's degree damps the walk into it."""
-_KEPT = frozenset((Category.PHENOTYPE, Category.MEASUREMENT, Category.DRUG, Category.PROCEDURE, Category.EXPOSURE))
+_KEPT = (Category.PHENOTYPE, Category.MEASUREMENT, Category.DRUG, Category.PROCEDURE, Category.EXPOSURE)
+_PIECE = 500_000
+_HELD = 50_000
 
 
 class Step(NamedTuple):
@@ -59,10 +61,13 @@ class Core:
         place: index of each id.
         categories: length ``n``.
         information: information content in [0, 1], shape ``(n,)``.
-        triples: statements among them.
-        outgoing: statements by subject's index.
+        triples: the statements among them that a walk or a path may take; all of them where the graph is rewired.
         transposed, dangling: for personalised PageRank.
         candidates: ids of the candidate diseases, sorted, whether or not the bundle has them.
+        snapshot: the whole graph.
+        places: each concept's place in the snapshot, -1 where it has none, shape ``(n,)``.
+        rewired: statements by subject's index where the graph is rewired, else None.
+        held: statements that were read lately, by place in the snapshot.
     """
 
     ids: tuple[str, ...]
@@ -70,10 +75,53 @@ class Core:
     categories: tuple[Category, ...]
     information: NDArray[np.float64]
     triples: tuple[Triple, ...]
-    outgoing: Mapping[int, list[Step]]
     transposed: sparse.csr_matrix
     dangling: NDArray[np.bool_]
     candidates: tuple[str, ...]
+    snapshot: Snapshot
+    places: NDArray[np.int64]
+    rewired: Mapping[int, list[Step]] | None = None
+    held: dict[int, Step] = field(default_factory=dict)
+
+    def steps_among(self, chosen: Sequence[int], known_among: int = 0) -> list[list[Step]]:
+        """Give for each of the chosen concepts the statements about another of them, read from the snapshot.
+
+        Args:
+            chosen: different concepts.
+            known_among: statements of which both ends are among the first so many are left out.
+        """
+        inside = set(chosen)
+        if self.rewired is not None:
+            head = set(chosen[:known_among])
+            return [
+                [s for s in self.rewired.get(n, ()) if s.target in inside and not (n in head and s.target in head)]
+                for n in chosen
+            ]
+        found: dict[int, list[Step]] = {node: [] for node in chosen}
+        known = sorted(node for node in chosen if self.places[node] >= 0)
+        places = self.places[known]  # ascending, as both are in the order of ids
+        s = self.snapshot
+        edges = s.out_edges(places)
+        ends = s.targets[edges]
+        at = np.minimum(np.searchsorted(places, ends), max(len(places) - 1, 0))
+        hits = np.flatnonzero(places[at] == ends) if len(places) else edges
+        subjects = np.searchsorted(places, s.subjects(edges[hits]))
+        if known_among:
+            first = np.isin(places, self.places[list(chosen[:known_among])])
+            new = ~(first[subjects] & first[at[hits]])
+            subjects, hits = subjects[new], hits[new]
+        held = self.held
+        for subject, target, edge in zip(subjects.tolist(), at[hits].tolist(), edges[hits].tolist(), strict=True):
+            step = held.get(edge)
+            if step is None:
+                if len(held) >= _HELD:
+                    held.clear()
+                predicate = PREDICATES[s.predicates[edge]]
+                measure = _measure(known[subject], predicate, known[target])
+                step = Step(known[target], predicate, s.statements[edge].decode(), float(s.weights[edge]), measure)
+                held[edge] = step
+            found[known[subject]].append(step)
+        return [found[node] for node in chosen]
 
 
 def make_core(snapshot: Snapshot, candidates: Iterable[str], *, rewired_seed: int | None = None) -> Core:
@@ -85,55 +133,70 @@ def make_core(snapshot: Snapshot, candidates: Iterable[str], *, rewired_seed: in
         rewired_seed: where given, the statements are rewired first (see `rewire_triples`), a control for evaluation.
     """
     wanted = sorted(set(candidates))
-    prefixes = np.array([str(i).split(":", 1)[0] for i in snapshot.ids])
-    kept_categories = [index for index, category in enumerate(CATEGORIES) if category in _KEPT]
-    keep = np.isin(snapshot.categories, kept_categories) & ~np.char.startswith(prefixes, "ICD")
-    keep |= np.isin(snapshot.ids, wanted)
-    subjects = snapshot.subjects
-    inside = np.flatnonzero(keep[subjects] & keep[snapshot.targets])
-    ids = [str(i) for i in snapshot.ids]
-    triples = [
-        Triple(ids[s], PREDICATES[p], ids[o], float(w), t.decode())
-        for s, p, o, w, t in zip(
-            subjects[inside],
-            snapshot.predicates[inside],
-            snapshot.targets[inside],
-            snapshot.weights[inside],
-            snapshot.statements[inside],
-            strict=True,
-        )
-    ]
+    kept = snapshot.of_category(*_KEPT)
+    keep = {name: at for at in kept.tolist() if not (name := snapshot.id(at)).startswith("ICD")}
+    keep.update({name: at for name in wanted if (at := snapshot.place(name)) is not None})
+    known = tuple(sorted(keep.keys() | set(wanted)))
+    place = {identifier: index for index, identifier in enumerate(known)}
+    places = np.array([keep.get(identifier, -1) for identifier in known], dtype=np.int64)
+    names = {at: identifier for identifier, at in keep.items()}
+    walked = None if rewired_seed is not None else [PREDICATES.index(p) for p, rate in _WALKED.items() if rate > 0]
+    triples = _triples(snapshot, names, walked)
+    rewired: dict[int, list[Step]] | None = None
     if rewired_seed is not None:
         triples = rewire_triples(triples, rewired_seed)
-    places = {ids[i]: i for i in np.flatnonzero(keep)}
-    known = tuple(sorted(places.keys() | set(wanted)))
-    place = {identifier: index for index, identifier in enumerate(known)}
-    outgoing: dict[int, list[Step]] = {}
-    for t in triples:
-        outgoing.setdefault(place[t.subject], []).append(_step(t, place))
+        rewired = {}
+        for t in triples:
+            measure = _measure(place[t.subject], t.predicate, place[t.object])
+            step = Step(place[t.object], t.predicate, t.statement, t.weight, measure)
+            rewired.setdefault(place[t.subject], []).append(step)
     transposed, dangling = transition(_adjacency(triples, place))
     return Core(
         ids=known,
         place=place,
-        categories=tuple(
-            CATEGORIES[int(snapshot.categories[places[i]])] if i in places else Category.DISEASE for i in known
-        ),
-        information=np.array([float(snapshot.information[places[i]]) if i in places else 1.0 for i in known]),
+        categories=tuple(CATEGORIES[int(snapshot.categories[p])] if p >= 0 else Category.DISEASE for p in places),
+        information=np.array([float(snapshot.information[p]) if p >= 0 else 1.0 for p in places]),
         triples=tuple(triples),
-        outgoing=outgoing,
         transposed=transposed,
         dangling=dangling,
         candidates=tuple(wanted),
+        snapshot=snapshot,
+        places=places,
+        rewired=rewired,
     )
 
 
-def _step(triple: Triple, place: Mapping[str, int]) -> Step:
-    measure = None
-    if triple.predicate in MEASURES:
-        measure = (place[triple.object], MEASURES[triple.predicate])
-    elif triple.predicate in INDICATES:
-        measure = (place[triple.subject], INDICATES[triple.predicate])
-    return Step(place[triple.object], triple.predicate, triple.statement, triple.weight, measure)
+def _triples(snapshot: Snapshot, names: Mapping[int, str], predicates: list[int] | None) -> list[Triple]:
+    """Give the statements among the concepts of ``names``, of these predicates or of all, in the snapshot's order."""
+    inside = np.zeros(len(snapshot), dtype=np.bool_)
+    inside[list(names)] = True
+    found = []
+    for begin in range(0, len(snapshot.targets), _PIECE):  # in pieces, so that nothing as long as the graph is made
+        piece = slice(begin, begin + _PIECE)
+        good = inside[snapshot.targets[piece]]
+        if predicates is not None:
+            good &= np.isin(snapshot.predicates[piece], predicates)
+        edges = np.flatnonzero(good) + begin
+        subjects = snapshot.subjects(edges)
+        for edge, subject in zip(edges.tolist(), subjects.tolist(), strict=True):
+            if inside[subject]:
+                found.append(
+                    Triple(
+                        names[subject],
+                        PREDICATES[snapshot.predicates[edge]],
+                        names[int(snapshot.targets[edge])],
+                        float(snapshot.weights[edge]),
+                        snapshot.statements[edge].decode(),
+                    )
+                )
+    return found
+
+
+def _measure(subject: int, predicate: Predicate, target: int) -> tuple[int, str] | None:
+    """Give the (series, direction) that a statement speaks of, if any."""
+    if predicate in MEASURES:
+        return target, MEASURES[predicate]
+    return (subject, INDICATES[predicate]) if predicate in INDICATES else None
 
 
 def _adjacency(triples: Iterable[Triple], place: Mapping[str, int]) -> sparse.csr_matrix:
@@ -151,44 +214,3 @@ def _adjacency(triples: Iterable[Triple], place: Mapping[str, int]) -> sparse.cs
     degree = np.asarray(both.sum(axis=1)).ravel()
     damp = sparse.diags(np.where(degree > 0, np.maximum(degree, 1e-12) ** -_HUB, 0.0))
     return sparse.csr_matrix(both @ damp)
-
-
-def rewire_triples(triples: list[Triple], seed: int) -> list[Triple]:
-    """Permute objects within each predicate and pair of vocabularies, so that all degrees and predicates stay.
-
-    Loops and doubled statements that the permutation makes are exchanged with random others as far as possible. The
-    new statements' ids start with ``R``: they are false on purpose and stand in no bundle.
-    """
-    generator = np.random.default_rng(seed)
-    groups: dict[tuple[str, str, str], list[int]] = {}
-    for index, t in enumerate(triples):
-        key = (t.predicate.value, t.subject.split(":", 1)[0], t.object.split(":", 1)[0])
-        groups.setdefault(key, []).append(index)
-    rewired = list(triples)
-    for key in sorted(groups):
-        members = groups[key]
-        subjects = [triples[i].subject for i in members]
-        objects = permuted_objects(subjects, [triples[i].object for i in members], generator)
-        for index, object_ in zip(members, objects, strict=True):
-            t = triples[index]
-            identifier = "R" + statement_id(t.subject, t.predicate, object_, False)[1:]
-            rewired[index] = Triple(t.subject, t.predicate, object_, t.weight, identifier)
-    return rewired
-
-
-def permuted_objects(subjects: list[str], objects: list[str], generator: np.random.Generator) -> list[str]:
-    """Permute ``objects`` against ``subjects``, mending loops and doubles by exchanges (at most 50 rounds)."""
-    found = [objects[i] for i in generator.permutation(len(objects))]
-    for _ in range(50):
-        seen: set[tuple[str, str]] = set()
-        bad = []
-        for index, pair in enumerate(zip(subjects, found, strict=True)):
-            if pair in seen or pair[0] == pair[1]:
-                bad.append(index)
-            seen.add(pair)
-        if not bad:
-            break
-        for index in bad:
-            other = int(generator.integers(len(found)))
-            found[index], found[other] = found[other], found[index]
-    return found

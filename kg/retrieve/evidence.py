@@ -27,6 +27,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from kg.types import EvidencePath
 from kg.vocabulary import Predicate
 
 UP, DOWN = 4, 2
@@ -103,6 +104,7 @@ class EvidenceIndex:
         self.complications: dict[str, list[Link]] = {}
         for triple in triples:
             self._add(triple)
+        self.paths: dict[tuple[str, str, float, frozenset[str]], tuple[EvidencePath, ...]] = {}
         self._memory: dict[tuple[str, str | None], tuple[Template, ...]] = {}
 
     def _add(self, triple: Triple) -> None:

@@ -17,6 +17,8 @@ MAX_PATHS = 24
 """Paths kept for each candidate."""
 _EACH = 2
 """Paths kept for each seed and candidate."""
+_HELD = 4_000
+"""Seeds whose paths are kept for the next patient."""
 _STRONG_SEEDS = 2
 _STRONG_SHARE = 0.5
 
@@ -46,28 +48,31 @@ def evidence_paths(starts: Iterable[Start], index: EvidenceIndex) -> list[Eviden
     """
     paths: list[EvidencePath] = []
     for start in starts:
-        usable = _usable(start, index)
-        if not usable:
-            continue
-        strongest: dict[str, float] = {}
-        for template, factor in usable:
-            strongest[template.candidate] = max(factor, strongest.get(template.candidate, 0.0))
-        spread = sum(strongest.values()) / max(strongest.values())
-        weight = start.seed.weight / spread
-        for template, factor in usable:
-            score = round(weight * factor, 6)
-            paths.append(
-                EvidencePath(
-                    template.candidate,
-                    start.seed.concept,
-                    template.meta_path,
-                    template.nodes,
-                    template.statements,
-                    score,
-                )
-            )
+        paths.extend(_paths_of(start, index))
     paths.extend(_underlying(paths, index))
     return sorted(paths, key=_rank)
+
+
+def _paths_of(start: Start, index: EvidenceIndex) -> tuple[EvidencePath, ...]:
+    """Give one seed's paths; patients share them, as most seeds recur with the same state and weight."""
+    seed = start.seed
+    key = (seed.concept, seed.state, seed.weight, start.directions)
+    held = index.paths.get(key)
+    if held is not None:
+        return held
+    usable = _usable(start, index)
+    strongest: dict[str, float] = {}
+    for template, factor in usable:
+        strongest[template.candidate] = max(factor, strongest.get(template.candidate, 0.0))
+    weight = seed.weight / (sum(strongest.values()) / max(strongest.values())) if strongest else 0.0
+    made = tuple(
+        EvidencePath(t.candidate, seed.concept, t.meta_path, t.nodes, t.statements, round(weight * factor, 6))
+        for t, factor in usable
+    )
+    if len(index.paths) >= _HELD:
+        index.paths.clear()
+    index.paths[key] = made
+    return made
 
 
 def _rank(path: EvidencePath) -> tuple[float, str, str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,10 +13,12 @@ from ehr.errors import InputError
 from ehr.phenotypes import load_phenotypes
 from kg.retrieve.core import make_core
 from kg.retrieve.evidence import EvidenceIndex
+from kg.retrieve.methods import METHODS, Steiner, k_hop, most_visited
 from kg.retrieve.pagerank import personalised_pagerank
 from kg.retrieve.paths import best_paths, evidence_paths, evidence_score
 from kg.retrieve.seeds import LAB_ORIGINS, MODES, Start, measured_directions, seeds_of
-from kg.retrieve.snapshot import load_snapshot
+from kg.retrieve.snapshot import Snapshot
+from kg.retrieve.snapshot_files import load_snapshot
 from kg.types import Edge, EvidencePath, Finding, PatientSubgraph, Seed
 from kg.vocabulary import Category
 
@@ -27,6 +30,8 @@ DAMPING = 0.5
 _ITERATIONS = 24
 _FAINT = 1e-7
 _KEPT_RANKS = 256
+_AT_ONCE = 32
+"""Concepts walked from together; each takes three columns as long as the walked part."""
 _CACHED_SEEDS = 8_000
 _SHARES = {"live": 0.46, "unexplained": 0.05, "denied": 0.08}
 """Of the nodes, for seeds of each kind; what is left goes to terms on paths and to what likely diseases would show."""
@@ -36,24 +41,38 @@ _FILL = {Category.PHENOTYPE: 64, Category.DRUG: 4, Category.PROCEDURE: 3, Catego
 class Retriever:
     """Retrieves subgraphs from one bundle; its memory does not grow with the number of admissions."""
 
-    def __init__(self, bundle: Bundle, *, nodes: int = 64, seed: int = 0, rewired_seed: int | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle | Snapshot,
+        *,
+        nodes: int = 64,
+        seed: int = 0,
+        method: str = "typed",
+        rewired_seed: int | None = None,
+    ) -> None:
         """Load the bundle's snapshot.
 
         Args:
-            bundle: the graph.
+            bundle: the graph, or a snapshot of one.
             nodes: the most concepts of a subgraph; every candidate is among them.
             seed: orders concepts of equal score.
+            method: how nodes are chosen, one of `kg.retrieve.methods.METHODS`.
             rewired_seed: where given, retrieve from a graph whose statements were rewired with this seed: same
                 concepts, same degrees, same predicates, other meaning. A control for evaluation.
 
         Raises:
-            InputError: where ``nodes`` leaves no room beside the candidates.
+            InputError: where ``nodes`` leaves no room beside the candidates, or for an unknown method.
         """
+        if method not in METHODS:
+            raise InputError(f"unknown method {method!r}", remedy=f"take one of {', '.join(METHODS)}")
         candidates = load_phenotypes().ids
         least = len(candidates) + 8
         if nodes < least:
             raise InputError(f"{nodes} is too few for a subgraph", where="nodes", remedy=f"take {least} or more")
-        self.core = make_core(load_snapshot(bundle), candidates, rewired_seed=rewired_seed)
+        snapshot = bundle if isinstance(bundle, Snapshot) else load_snapshot(bundle)
+        self.core = make_core(snapshot, candidates, rewired_seed=rewired_seed)
+        self.method = method
+        self._steiner = Steiner(self.core) if method == "steiner" else None
         information = dict(zip(self.core.ids, self.core.information.tolist(), strict=True))
         self.index = EvidenceIndex(self.core.triples, self.core.candidates, information)
         self.nodes = nodes
@@ -90,8 +109,8 @@ class Retriever:
         if len(self._ranks) + len(missing) > _CACHED_SEEDS:
             self._ranks.clear()
             missing = sorted(concepts)
-        for begin in range(0, len(missing), _KEPT_RANKS):
-            batch = missing[begin : begin + _KEPT_RANKS]
+        for begin in range(0, len(missing), _AT_ONCE):
+            batch = missing[begin : begin + _AT_ONCE]
             start = np.zeros((len(self.core.ids), len(batch)))
             for column, concept in enumerate(batch):
                 start[self.core.place[concept], column] = 1.0
@@ -121,8 +140,9 @@ class Retriever:
         walk = self._walk(starts)
         paths = evidence_paths(starts, self.index)
         seeds = self._seeds(starts, paths)
-        chosen = self._choose(seeds, paths, walk)
+        chosen = self._choose(seeds, paths, walk) if self.method == "typed" else self._untyped(seeds, paths, walk)
         inside = {self.core.ids[place] for place in chosen}
+        seeds = [seed for seed in seeds if seed.concept in inside]
         kept = best_paths([path for path in paths if inside.issuperset(path.nodes)])
         counted = [f for f in findings if mode == "all" or f.origin in LAB_ORIGINS]
         edges = self._edges(chosen, measured_directions(counted), kept)
@@ -184,6 +204,26 @@ class Retriever:
                 chosen[node] = None
         return list(chosen)
 
+    def _untyped(self, seeds: Sequence[Seed], paths: Iterable[EvidencePath], walk: NDArray[np.float64]) -> list[int]:
+        """Choose nodes by one of the methods that are there for comparison; the candidates are among them."""
+        place = self.core.place
+        chosen = dict.fromkeys(place[candidate] for candidate in self.core.candidates)
+        live = [seed for seed in seeds if seed.weight > 0]
+        if self._steiner is not None:
+            reached = {place[path.candidate] for path in paths}
+            ends = dict.fromkeys([place[seed.concept] for seed in live])
+            chosen.update(dict.fromkeys(list(ends)[: self.nodes - len(chosen)]))
+            joined = [node for node in chosen if node in ends or node in reached]
+            more = self._steiner.tree(joined, self.nodes - len(chosen))
+        elif self.method == "k-hop":
+            more = k_hop(self.core, live, self.nodes)
+        else:
+            more = most_visited(walk, self._tie, self.nodes)
+        for node in more:
+            if len(chosen) < self.nodes:
+                chosen.setdefault(node)
+        return list(chosen)
+
     def _edges(
         self, chosen: list[int], directions: Mapping[str, set[str]], paths: Iterable[EvidencePath]
     ) -> tuple[Edge, ...]:
@@ -201,8 +241,9 @@ class Retriever:
             for direction in told
         }
         edges: list[Edge] = []
-        for index, node in enumerate(chosen):
-            found = [step for step in self.core.outgoing.get(node, ()) if step.target in local]
+        begin = self._among_candidates
+        for index, found in enumerate(self.core.steps_among(chosen, known_among=len(begin))):
+            edges.extend(begin[index] if index < len(begin) else ())
             found.sort(key=lambda step: (local[step.target], step.statement))
             edges.extend(
                 Edge(index, local[step.target], step.predicate, step.statement, step.weight)
@@ -210,6 +251,19 @@ class Retriever:
                 if step.measure is None or step.measure in measured or step.statement in on_path
             )
         return tuple(edges)
+
+    @cached_property
+    def _among_candidates(self) -> list[list[Edge]]:
+        """The statements between candidates, which are the same in every subgraph: they are its first nodes."""
+        first = [self.core.place[candidate] for candidate in self.core.candidates]
+        local = {node: index for index, node in enumerate(first)}
+        return [
+            [
+                Edge(index, local[step.target], step.predicate, step.statement, step.weight)
+                for step in sorted(found, key=lambda step: (local[step.target], step.statement))
+            ]
+            for index, found in enumerate(self.core.steps_among(first))
+        ]
 
     def _scores(self, chosen: list[int], walk: NDArray[np.float64], paths: Iterable[EvidencePath]) -> tuple[float, ...]:
         """Score nodes in [0, 1]: candidates by their evidence, others by the walk, relative to its highest."""

@@ -1,147 +1,169 @@
 """The graph as arrays: a typed, directed, weighted CSR that every machine reads alike.
 
-The arrays lie as ``.npy`` files under ``csr/`` in the bundle's directory, keyed by the bundle's hash, and are
-memory-mapped. Deprecated concepts and negated statements are left out: "this disease does not show that" supports
-nothing.
+Deprecated concepts and negated statements are left out: "this disease does not show that" supports nothing. The files
+are `kg.retrieve.snapshot_files`'.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import sparse
 
-from ehr.errors import InputError
-from ehr.files import atomic_directory
+from kg.retrieve.information import information_content
 from kg.vocabulary import Category, Predicate
 
 if TYPE_CHECKING:
     from kg.bundle import Bundle
 
-FORMAT = 1
-"""Version of the arrays; a change makes older ones unused."""
-
 CATEGORIES = tuple(Category)
 PREDICATES = tuple(Predicate)
-_ARRAYS = ("ids", "categories", "indptr", "targets", "predicates", "weights", "statements", "information")
+
+Positions = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A graph as arrays; ``n`` concepts, ``m`` statements.
+    """A graph as arrays; ``n`` concepts, ``m`` statements. Arrays may be memory-mapped.
 
     Attributes:
-        ids: CURIEs, sorted, shape ``(n,)``.
+        id_bytes: the CURIEs in UTF-8, one after the other, sorted.
+        id_ends: where each begins and the last one ends, shape ``(n + 1,)``.
         categories: index into `CATEGORIES`, shape ``(n,)``.
         indptr: the statements of subject ``i`` lie at ``indptr[i]:indptr[i + 1]``, shape ``(n + 1,)``.
         targets: object of each statement, shape ``(m,)``.
         predicates: index into `PREDICATES`, shape ``(m,)``.
         weights: in [0, 1], shape ``(m,)``.
         statements: ids, ASCII bytes, shape ``(m,)``.
+        incoming_indptr: as ``indptr``, for objects, shape ``(n + 1,)``.
+        incoming: the statements by object: their places in the arrays above, shape ``(m,)``.
         information: information content of each concept in [0, 1], shape ``(n,)``; 1 where nothing is known of it.
     """
 
-    ids: NDArray[np.str_]
+    id_bytes: NDArray[np.uint8]
+    id_ends: NDArray[np.int64]
     categories: NDArray[np.int8]
     indptr: NDArray[np.int64]
     targets: NDArray[np.int32]
     predicates: NDArray[np.int8]
     weights: NDArray[np.float64]
     statements: NDArray[np.bytes_]
+    incoming_indptr: NDArray[np.int64]
+    incoming: NDArray[np.int32]
     information: NDArray[np.float64]
 
+    def __len__(self) -> int:
+        """Give the number of concepts."""
+        return len(self.categories)
+
     @property
-    def subjects(self) -> NDArray[np.int32]:
-        """Subject of each statement, shape ``(m,)``."""
-        return np.repeat(np.arange(len(self.ids), dtype=np.int32), np.diff(self.indptr))
+    def nbytes(self) -> int:
+        """Size of all arrays."""
+        return sum(int(getattr(self, field.name).nbytes) for field in fields(self))
+
+    def id(self, place: int) -> str:
+        """Give the CURIE of a concept."""
+        return self.id_bytes[self.id_ends[place] : self.id_ends[place + 1]].tobytes().decode()
+
+    def place(self, identifier: str) -> int | None:
+        """Find a concept by bisection; None where the graph does not have it."""
+        wanted = identifier.encode()
+        low, high = 0, len(self)
+        while low < high:
+            middle = (low + high) // 2
+            if self.id_bytes[self.id_ends[middle] : self.id_ends[middle + 1]].tobytes() < wanted:
+                low = middle + 1
+            else:
+                high = middle
+        return low if low < len(self) and self.id(low) == identifier else None
+
+    def of_category(self, *categories: Category) -> Positions:
+        """Give the places of all concepts of these categories."""
+        return np.flatnonzero(np.isin(self.categories, [CATEGORIES.index(category) for category in categories]))
+
+    def out_edges(self, places: Positions | list[int]) -> Positions:
+        """Give the statements whose subject is one of ``places``, in that order."""
+        return ranges(self.indptr, np.asarray(places, dtype=np.int64))
+
+    def in_edges(self, places: Positions | list[int]) -> Positions:
+        """Give the statements whose object is one of ``places``, in that order."""
+        return self.incoming[ranges(self.incoming_indptr, np.asarray(places, dtype=np.int64))].astype(np.int64)
+
+    def subjects(self, edges: Positions) -> Positions:
+        """Give the subject of each of these statements."""
+        found: Positions = np.searchsorted(self.indptr, edges, side="right") - 1
+        return found
 
 
-def load_snapshot(bundle: Bundle) -> Snapshot:
-    """Give the snapshot of a bundle: from its files where they are there, else made and, where possible, kept."""
-    place = Path(bundle.path) / "csr" / f"{bundle.hash[:16]}-{FORMAT}"
-    if not place.is_dir():
-        made = make_snapshot(bundle)
-        try:
-            with atomic_directory(place) as temporary:
-                for name in _ARRAYS:
-                    np.save(temporary / f"{name}.npy", getattr(made, name), allow_pickle=False)
-        except InputError:  # a bundle that cannot be written is used all the same
-            return made
-    return Snapshot(**{name: np.load(place / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS})
+def ranges(indptr: NDArray[np.int64], rows: Positions) -> Positions:
+    """Give the entries of CSR rows, one row after the other."""
+    begins, ends = indptr[rows], indptr[rows + 1]
+    lengths = ends - begins
+    total = int(lengths.sum())
+    if not total:
+        return np.zeros(0, dtype=np.int64)
+    shifts: Positions = np.repeat(begins - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
+    return np.arange(total, dtype=np.int64) + shifts
 
 
 def make_snapshot(bundle: Bundle) -> Snapshot:
     """Turn the bundle's concepts and statements into arrays."""
-    concepts = bundle.concepts.filter(~pl.col("deprecated")).select("id", "category").sort("id").collect()
-    places = concepts.select("id").with_row_index("place")
+    return snapshot_of(bundle.concepts, bundle.statements)
+
+
+def snapshot_of(concepts: pl.LazyFrame, statements: pl.LazyFrame) -> Snapshot:
+    """Turn tables with the bundle's columns into arrays."""
+    kept = concepts.filter(~pl.col("deprecated")).select("id", "category").sort("id").collect()
+    places = kept.select("id").with_row_index("place")
     categories = {category.value: index for index, category in enumerate(CATEGORIES)}
     predicates = {predicate.value: index for index, predicate in enumerate(PREDICATES)}
-    statements = bundle.statements.filter(~pl.col("negated")).collect()
-    statements = (
-        statements.join(places.rename({"id": "subject", "place": "source"}), on="subject", how="inner")
+    rows = (
+        statements.filter(~pl.col("negated") & pl.col("predicate").is_in(list(predicates)))
+        .select(
+            "subject",
+            "object",
+            "id",
+            pl.col("weight").cast(pl.Float64).clip(0.0, 1.0),
+            kind=pl.col("predicate").replace_strict(predicates, default=None, return_dtype=pl.Int8),
+        )
+        .collect()
+    )
+    rows = (
+        rows.join(places.rename({"id": "subject", "place": "source"}), on="subject", how="inner")
         .join(places.rename({"id": "object", "place": "target"}), on="object", how="inner")
-        .filter((pl.col("source") != pl.col("target")) & pl.col("predicate").is_in(list(predicates)))
-        .with_columns(kind=pl.col("predicate").replace_strict(predicates, return_dtype=pl.Int8))
+        .drop("subject", "object")
+        .filter(pl.col("source") != pl.col("target"))
         .sort("source", "kind", "target", "id")
     )
-    sources = statements["source"].to_numpy().astype(np.int64)
-    ids = np.array(concepts["id"].to_list(), dtype=np.str_)
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(sources, minlength=len(ids)))]).astype(np.int64)
-    targets = statements["target"].to_numpy().astype(np.int32)
-    kinds = statements["kind"].to_numpy().astype(np.int8)
+    n = kept.height
+    sources = rows["source"].to_numpy().astype(np.int64)
+    targets = rows["target"].to_numpy().astype(np.int32)
+    kinds = rows["kind"].to_numpy().astype(np.int8)
+    encoded = [identifier.encode() for identifier in kept["id"].to_list()]
+    hierarchy = kept["id"].str.starts_with("HP:").to_numpy()
     return Snapshot(
-        ids=ids,
-        categories=np.array([categories.get(c, len(CATEGORIES) - 1) for c in concepts["category"]], dtype=np.int8),
-        indptr=indptr,
+        id_bytes=np.frombuffer(b"".join(encoded), dtype=np.uint8),
+        id_ends=np.concatenate([[0], np.cumsum([len(one) for one in encoded])]).astype(np.int64),
+        categories=np.array([categories.get(c, len(CATEGORIES) - 1) for c in kept["category"]], dtype=np.int8),
+        indptr=_pointers(sources, n),
         targets=targets,
         predicates=kinds,
-        weights=np.clip(statements["weight"].to_numpy().astype(np.float64), 0.0, 1.0),
-        statements=np.array(statements["id"].to_list(), dtype=np.bytes_),
-        information=information_content(ids, sources, targets, kinds),
+        weights=rows["weight"].to_numpy().astype(np.float64),
+        statements=np.array(rows["id"].to_list(), dtype=np.bytes_),
+        incoming_indptr=_pointers(targets, n),
+        incoming=np.argsort(targets, kind="stable").astype(np.int32),
+        information=information_content(
+            hierarchy,
+            sources,
+            targets,
+            kinds == PREDICATES.index(Predicate.SUBCLASS_OF),
+            kinds == PREDICATES.index(Predicate.HAS_PHENOTYPE),
+        ),
     )
 
 
-def information_content(
-    ids: NDArray[np.str_], sources: NDArray[np.int64], targets: NDArray[np.int32], predicates: NDArray[np.int8]
-) -> NDArray[np.float64]:
-    """Give each concept's information content, -log of the share of diseases that show it, scaled to [0, 1].
-
-    A disease that shows a term shows all terms above it (Resnik 1995). Where no disease is annotated below a term, its
-    place in the hierarchy counts (Seco et al. 2004); concepts outside any hierarchy have 1.
-    """
-    n = len(ids)
-    is_a = predicates == PREDICATES.index(Predicate.SUBCLASS_OF)
-    hierarchy = np.char.startswith(ids, "HP:") if n else np.zeros(0, dtype=bool)
-    inside = is_a & hierarchy[sources] & hierarchy[targets]
-    above = _closure(sources[inside], targets[inside], n)
-    shows = predicates == PREDICATES.index(Predicate.HAS_PHENOTYPE)
-    ones = np.ones(int(shows.sum()), dtype=np.int32)
-    annotated = sparse.csr_matrix((ones, (targets[shows], sources[shows])), shape=(n, n))
-    diseases = len(np.unique(sources[shows]))
-    counts = np.diff((above.T @ annotated).tocsr().indptr).astype(np.float64)
-    content = np.ones(n)
-    if diseases > 1:
-        content = -np.log((counts + 1) / (diseases + 1)) / np.log(diseases + 1)
-    below = np.diff(above.T.tocsr().indptr).astype(np.float64)
-    total = max(float(hierarchy.sum()), 2.0)
-    structural = 1 - np.log(np.maximum(below, 1)) / np.log(total)
-    content = np.where(counts > 0, np.minimum(content, structural), structural)
-    return np.where(hierarchy, np.clip(content, 0.0, 1.0), 1.0)
-
-
-def _closure(children: NDArray[np.int64], parents: NDArray[np.int32], n: int) -> sparse.csr_matrix:
-    """Give the reflexive transitive closure of ``child is_a parent`` by repeated squaring; cycles do no harm."""
-    eye = sparse.identity(n, dtype=np.int32, format="csr")
-    step = sparse.csr_matrix((np.ones(len(children), dtype=np.int32), (children, parents)), shape=(n, n))
-    reach = (eye + step).tocsr()
-    while True:
-        reach.data[:] = 1
-        wider = (reach @ reach).tocsr()
-        if wider.nnz == reach.nnz:
-            return reach
-        reach = wider
+def _pointers(ends: NDArray[np.integer], n: int) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(np.bincount(ends, minlength=n))]).astype(np.int64)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from ehr.errors import InputError
 from kg.bundle import Bundle
 from kg.retrieve import Retriever, candidate_scores, other_patient, rewire
-from kg.retrieve.core import make_core, permuted_objects, rewire_triples
-from kg.retrieve.snapshot import load_snapshot
+from kg.retrieve.core import make_core
+from kg.retrieve.rewiring import permuted_objects, rewire_triples
+from kg.retrieve.snapshot_files import load_snapshot
 from kg.types import Finding, PatientSubgraph
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from ehr.errors import InputError
 from ehr.phenotypes import load_phenotypes
 from kg.bundle import Bundle
 from kg.retrieve import Retriever, candidate_scores, edge_count, explain
-from kg.retrieve.snapshot import load_snapshot, make_snapshot
 from kg.types import EvidencePath, Finding, PatientSubgraph
 from kg.vocabulary import Predicate
 
@@ -169,17 +167,6 @@ def test_a_small_budget_keeps_the_candidates_and_drops_broken_paths(bundle: Bund
     assert all(set(path.nodes) <= set(subgraph.nodes) for path in subgraph.paths)
     with pytest.raises(InputError, match="too few"):
         Retriever(bundle, nodes=30)
-
-
-def test_snapshot_files_equal_what_was_made_and_leave_out_what_they_must(bundle: Bundle) -> None:
-    made, first, again = make_snapshot(bundle), load_snapshot(bundle), load_snapshot(bundle)
-    for name in ("ids", "categories", "indptr", "targets", "predicates", "weights", "statements", "information"):
-        assert np.array_equal(getattr(made, name), getattr(first, name))
-        assert isinstance(getattr(again, name), np.memmap)
-    assert "HP:0000002" not in made.ids
-    assert len(made.targets) == len(made.subjects) == 28
-    information = dict(zip(made.ids.tolist(), made.information.tolist(), strict=True))
-    assert information["HP:0000118"] < information[EDEMA] < information[LEGS] <= information[FEET]
 
 
 def test_explanation_names_findings_path_and_sources(
