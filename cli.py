@@ -15,43 +15,29 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from ehr.commands import ehr_app
 from ehr.entry import start
 from ehr.errors import InputError
+from ehr.options import (
+    SETTINGS,
+    BundleDir,
+    CohortDir,
+    OutputFormat,
+    Parameters,
+    Quiet,
+    RunDir,
+    Seed,
+    Setting,
+    StoreUrl,
+)
 from ehr.printing import Format, as_table, emit, pairs
-from ehr.progress import set_quiet
 
 DEFAULT_STORE = "ladybug:graph/graph.lbug"
 
 
-def _quiet(value: bool) -> bool:
-    set_quiet(value)
-    return value
-
-
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", callback=_quiet, help="No progress and no messages on standard error.")
-]
-OutputFormat = Annotated[Format, typer.Option("--format", help="How the table is printed.")]
-Seed = Annotated[int, typer.Option("--seed", help="Equal seeds give equal results.")]
-BundleDir = Annotated[Path, typer.Option("--bundle", help="Directory of the graph bundle.")]
-StoreUrl = Annotated[
-    str,
-    typer.Option("--store", envvar="CLINRAGEN_STORE", help="ladybug:PATH, neo4j://HOST:PORT, neo4j+s://… or bolt://…"),
-]
-CohortDir = Annotated[Path, typer.Argument(metavar="COHORT", help="Cohort directory, made by `clinragen ehr ingest`.")]
-RunDir = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory, made by `distill run`.")]
-Parameters = Annotated[
-    list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="JSON where it parses, else text.")
-]
-Setting = Annotated[
-    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any field of the configuration.")
-]
-
-_SETTINGS = {"no_args_is_help": True, "pretty_exceptions_enable": False, "add_completion": False}
-kg_app = typer.Typer(help="The knowledge graph: build, load, query, link, retrieve.", **_SETTINGS)  # type: ignore[arg-type]
-distill_app = typer.Typer(help="Rationale distillation: teach, run, evaluate, diagnose.", **_SETTINGS)  # type: ignore[arg-type]
-ehr_app = typer.Typer(help="Patients: simulate, ingest, describe, trace.", **_SETTINGS)  # type: ignore[arg-type]
-app = typer.Typer(help="ClinRaGen: diagnoses with reasons that can be traced in a graph.", **_SETTINGS)  # type: ignore[arg-type]
+kg_app = typer.Typer(help="The knowledge graph: build, load, query, link, retrieve.", **SETTINGS)  # type: ignore[arg-type]
+distill_app = typer.Typer(help="Rationale distillation: teach, run, evaluate, diagnose.", **SETTINGS)  # type: ignore[arg-type]
+app = typer.Typer(help="ClinRaGen: diagnoses with reasons that can be traced in a graph.", **SETTINGS)  # type: ignore[arg-type]
 app.add_typer(kg_app, name="kg")
 app.add_typer(distill_app, name="distill")
 app.add_typer(ehr_app, name="ehr")
@@ -330,82 +316,6 @@ def ehr_simulate(
     from distill.overlap import simulate_with_graph
 
     simulate_with_graph(out, admissions=admissions, seed=seed, graph=graph)
-
-
-@ehr_app.command("ingest")
-def ehr_ingest(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Hospital tables.")],
-    out: Annotated[Path, typer.Option("--out", help="Cohort directory.")],
-    layout: Annotated[str, typer.Option(help="auto, or the layout's name.")] = "auto",
-    notes: Annotated[Path | None, typer.Option(metavar="DIR", help="Where MIMIC-IV-Note lies.")] = None,
-    note_policy: Annotated[
-        Literal["admission", "paper"], typer.Option(help="What is kept of a note; paper: the brief hospital course.")
-    ] = "admission",
-    labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Another label set, TOML or CSV.")] = None,
-    series: Annotated[str, typer.Option(metavar="paper|all|FILE", help="Labs and vitals to read.")] = "all",
-    items: Annotated[Path | None, typer.Option(metavar="FILE", help="The hospital's item ids of more series.")] = None,
-    until: Annotated[Literal["24h", "48h", "discharge"], typer.Option(help="Nothing known later.")] = "discharge",
-    splits: Annotated[Path | None, typer.Option(help="CSV with subject_id,split.")] = None,
-    split: Annotated[Literal["stratified", "temporal"], typer.Option(help="How splits are drawn.")] = "stratified",
-    memory: Annotated[str, typer.Option(help="Limit; what does not fit is spilled to disk.")] = "1500MB",
-    keep_going: Annotated[bool, typer.Option("--keep-going", help="Read a truncated gzip up to its break.")] = False,
-    seed: Seed = 0,
-    quiet: Quiet = False,
-) -> None:
-    """Read hospital tables into a cohort; after a kill the same command goes on."""
-    from ehr.ingest import ingest
-
-    ingest(
-        directory, out, layout=layout, splits=splits, split=split, seed=seed, note_policy=note_policy, notes=notes,
-        labels=labels, series=series, items=items, until=until, memory=memory, keep_going=keep_going,
-    )  # fmt: skip
-
-
-@ehr_app.command("describe")
-def ehr_describe(
-    cohort: CohortDir,
-    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Also write a page with plots.")] = None,
-    how: OutputFormat = Format.TABLE,
-    quiet: Quiet = False,
-) -> None:
-    """Print the cohort table: who, which labels, what is missing, what leaks."""
-    from ehr.cohort import Cohort
-    from ehr.page import describe_to
-
-    emit(describe_to(Cohort.open(cohort), html), how)
-
-
-@ehr_app.command("trace")
-def ehr_trace(
-    cohort: CohortDir,
-    admission: Annotated[str, typer.Argument(help="Admission id.")],
-    series: Annotated[str, typer.Argument(help="LOINC code, or name, of a lab or vital.")],
-    source: Annotated[Path | None, typer.Option(metavar="DIR", help="The hospital's tables, where they moved.")] = None,
-    include_text: Annotated[bool, typer.Option("--include-text", help="Show free text of the rows.")] = False,
-    how: OutputFormat = Format.TABLE,
-    quiet: Quiet = False,
-) -> None:
-    """Print every kept value of a series beside its source row, read again (data of a patient)."""
-    from ehr.cohort import Cohort
-    from ehr.trace import trace
-
-    emit(trace(Cohort.open(cohort), admission, series, source=source, include_text=include_text), how)
-
-
-@ehr_app.command("export")
-def ehr_export(
-    cohort: CohortDir,
-    out: Annotated[Path, typer.Argument(metavar="DIR", help="New directory, or an earlier export.")],
-    to: Annotated[Literal["meds"], typer.Option("--to", help="Format: a MEDS data set.")] = "meds",
-    include_text: Annotated[bool, typer.Option("--include-text", help="Also write the note sections.")] = False,
-    how: OutputFormat = Format.TABLE,
-    quiet: Quiet = False,
-) -> None:
-    """Write a cohort for other tools (--to meds), readable by its owner alone."""
-    from ehr.cohort import Cohort
-    from ehr.export_meds import export_meds
-
-    emit(export_meds(Cohort.open(cohort), out, include_text=include_text), how)
 
 
 @distill_app.command("teach")
