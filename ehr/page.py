@@ -73,10 +73,10 @@ def _plots(cohort: Cohort, rows: Sequence[Row]) -> list[tuple[str, Markup]]:
     return [
         ("Age of the admissions, years", bars(_binned(admissions["age"], _AGES), "admissions")),
         ("Length of stay", bars(_binned(admissions["length_of_stay_hours"], _STAYS), "admissions")),
-        ("Labels", bars(of(PREVALENCE), "% of admissions")),
+        ("Labels, % of admissions", bars(of(PREVALENCE), "% of admissions")),
         ("Labels that stand together", _together(cohort, admissions)),
         ("Values of labs and vitals per admission", bars(_binned(per_admission, _COUNTS), "admissions")),
-        ("Admissions without a value", bars(of(MISSING), "% of admissions")),
+        ("Admissions without a value, %", bars(of(MISSING), "% of admissions")),
     ]
 
 

@@ -20,7 +20,7 @@ def data_use(directory: Path) -> dict[str, JsonValue]:
     """
     licence = next((p for p in (directory / "LICENSE.txt", directory / "LICENSE") if p.is_file()), None)
     lines = licence.read_text(encoding="utf-8", errors="replace").splitlines() if licence else []
-    first = next((line.strip() for line in lines if line.strip()), None)
+    first = next((text for line in lines if (text := line.strip(" \t#"))), None)
     terms = f"LICENSE.txt of the source: {first}" if first else "the terms under which the source was given"
     simulated = (directory / "truth" / "simulation.json").is_file()
     return {
