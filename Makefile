@@ -9,6 +9,8 @@ TORCH ?=
 OUT ?= demo
 ADMISSIONS ?= 2000
 SEED ?= 7
+# A server of some minutes is not worth the second compiler: half the CPU time.
+SHORT_LIVED := -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
 JOBS ?= $(if $(NEO4J_TEST_URI),0,2)
 NEO4J_VERSION ?= 5.26.29
 BIN := $(VENV)/bin
@@ -73,7 +75,7 @@ types: install-test
 
 # Two processes of one thread each, a file's tests in one of them; JOBS=0 runs all in one.
 unit: install-test neo4j-tools
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST)
+	@OMP_NUM_THREADS=1 JDK_JAVA_OPTIONS="$(SHORT_LIVED)" $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 test: lint types unit
 
