@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import polars as pl
 
@@ -12,7 +13,7 @@ from ehr.files import JsonValue
 from ehr.medications import prescribed_name
 from ehr.series import SeriesItem, load_items
 from ehr.summary import SUMMARY_HOURS
-from ehr.tables import Table, Workspace
+from ehr.tables import Table, Workspace, find_table, need_table
 
 SERVICES = {
     "CMED": "cardiology",
@@ -42,6 +43,50 @@ SERVICES = {
 # Nurses' messages and every patient's drip are no procedures.
 NO_PROCEDURE = "('communication', 'significant events', 'crrt filter change', 'peripheral lines')"
 """``ordercategoryname`` of MetaVision's procedure events that are none, as an SQL list."""
+
+
+class FlatTables:
+    """The tables of a layout that has them all in one directory."""
+
+    def __init__(
+        self,
+        directory: Path,
+        layout: str,
+        needed: Mapping[str, tuple[str, ...]],
+        optional: Mapping[str, tuple[str, ...]],
+        *,
+        parts: Sequence[str] = (),
+    ) -> None:
+        """Find the tables and check their columns.
+
+        Args:
+            directory: where they lie.
+            layout: for messages.
+            needed: columns of each table that must be there.
+            optional: columns of each that may be.
+            parts: tables that may be cut into several files.
+
+        Raises:
+            InputError: names the missing file or column.
+        """
+        self._optional = tuple(optional)
+        self._found: dict[str, Table] = {name: need_table(directory, "", name, layout) for name in needed}
+        for name in optional:
+            table = find_table(directory, "", name, parts=name in parts)
+            if table is not None:
+                self._found[name] = table
+        for name, table in self._found.items():
+            table.require(*{**needed, **optional}[name])
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """Every table that is read."""
+        return tuple(self._found[name] for name in sorted(self._found))
+
+    @property
+    def absent(self) -> Sequence[str]:
+        """Tables that would have been used but are not there."""
+        return tuple(name for name in self._optional if name not in self._found)
 
 
 def hours_sql(column: str, start: str = "s.start") -> str:

@@ -11,17 +11,18 @@ state or foretell what is to be found out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
 
 from ehr.files import JsonValue
+from ehr.layouts.common import FlatTables
 from ehr.layouts.eicu_events import load_eicu_events
 from ehr.layouts.eicu_facts import load_eicu_facts
 from ehr.layouts.eicu_words import age, order_name, priority, split_codes
 from ehr.medications import prescribed_name
-from ehr.tables import Table, Workspace, find_table, need_table
+from ehr.tables import Workspace, find_table
 
 _NEEDED: dict[str, tuple[str, ...]] = {
     "patient": ("patientunitstayid", "patienthealthsystemstayid", "uniquepid", "age", "gender", "hospitaladmitoffset"),
@@ -58,7 +59,7 @@ _OPTIONAL: dict[str, tuple[str, ...]] = {
 }
 
 
-class Eicu:
+class Eicu(FlatTables):
     """An opened eICU directory."""
 
     name = "eicu"
@@ -69,18 +70,7 @@ class Eicu:
         Raises:
             InputError: names the missing file or column.
         """
-        self._found: dict[str, Table] = {name: need_table(directory, "", name, "eICU") for name in _NEEDED}
-        for name in _OPTIONAL:
-            table = find_table(directory, "", name)
-            if table is not None:
-                self._found[name] = table
-        for name, table in self._found.items():
-            table.require(*(_NEEDED | _OPTIONAL)[name])
-
-    @property
-    def tables(self) -> Sequence[Table]:
-        """Every table that is read."""
-        return tuple(self._found[name] for name in sorted(self._found))
+        super().__init__(directory, "eICU", _NEEDED, _OPTIONAL)
 
     @property
     def row_keys(self) -> Mapping[str, tuple[str, ...]]:
@@ -97,11 +87,6 @@ class Eicu:
             "infusiondrug": ("infusiondrugid",),
             "admissiondrug": ("admissiondrugid",),
         }
-
-    @property
-    def absent(self) -> Sequence[str]:
-        """Tables that would have been used but are not there."""
-        return tuple(name for name in _OPTIONAL if name not in self._found)
 
     def load_stays(self, workspace: Workspace, counts: dict[str, JsonValue]) -> None:
         """Fill ``stay``, ``diagnosis`` and this layout's own ``unit`` (each unit stay's admission and clock).

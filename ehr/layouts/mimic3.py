@@ -7,7 +7,7 @@ tables' pages of the MIMIC-III documentation (mimic.mit.edu/docs/iii/tables). ``
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -15,11 +15,11 @@ import polars as pl
 from ehr.events import insert_events, prepare_events
 from ehr.files import JsonValue
 from ehr.icd9 import restore_zeros
-from ehr.layouts.common import hours_sql, load_drug_names, load_visits, odd_admissions, renamed_items
+from ehr.layouts.common import FlatTables, hours_sql, load_drug_names, load_visits, odd_admissions, renamed_items
 from ehr.layouts.mimic3_texts import load_mimic3_facts, mimic3_notes
 from ehr.progress import say
 from ehr.series import load_items
-from ehr.tables import Table, Workspace, find_table, need_table
+from ehr.tables import Table, Workspace, find_table
 
 OLD_AGE = 91.4
 """Age of everybody older than 89: their birth is shifted so that they are 300, and the documentation of ``PATIENTS``
@@ -53,7 +53,7 @@ _OPTIONAL: dict[str, tuple[str, ...]] = {
 }
 
 
-class MimicIII:
+class MimicIII(FlatTables):
     """An opened MIMIC-III directory."""
 
     name = "mimic-iii"
@@ -64,18 +64,7 @@ class MimicIII:
         Raises:
             InputError: names the missing file or column.
         """
-        self._found: dict[str, Table] = {name: need_table(directory, "", name, "MIMIC-III") for name in _NEEDED}
-        for name in _OPTIONAL:
-            table = find_table(directory, "", name, parts=name == "chartevents")
-            if table is not None:
-                self._found[name] = table
-        for name, table in self._found.items():
-            table.require(*(_NEEDED | _OPTIONAL)[name])
-
-    @property
-    def tables(self) -> Sequence[Table]:
-        """Every table that is read."""
-        return tuple(self._found[name] for name in sorted(self._found))
+        super().__init__(directory, "MIMIC-III", _NEEDED, _OPTIONAL, parts=("chartevents",))
 
     @property
     def row_keys(self) -> Mapping[str, tuple[str, ...]]:
@@ -86,11 +75,6 @@ class MimicIII:
             "prescriptions": ("row_id",),
             "noteevents": ("row_id",),
         }
-
-    @property
-    def absent(self) -> Sequence[str]:
-        """Tables that would have been used but are not there."""
-        return tuple(name for name in _OPTIONAL if name not in self._found)
 
     def load_stays(self, workspace: Workspace, counts: dict[str, JsonValue]) -> None:
         """Fill ``stay`` (one row an admission id, the first where one stands twice) and ``diagnosis``."""
