@@ -10,12 +10,12 @@ from itertools import groupby
 from pathlib import Path
 
 import polars as pl
-from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from ehr.cohort import Cohort
 from ehr.describe import MISSING, PREVALENCE, Row, describe, pairs
 from ehr.files import atomic_path
+from ehr.html import inlined, templates
 
 _WIDTH, _BAR, _NAMES = 760, 20, 300
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -47,15 +47,18 @@ def write_page(cohort: Cohort, path: Path) -> list[Row]:
         InputError: where a table of the cohort is missing, or the file cannot be written.
     """
     rows = describe(cohort)
-    environment = Environment(loader=PackageLoader("ehr"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    text = environment.get_template("cohort.html.j2").render(
-        policy=_POLICY,
-        style=Markup(environment.get_template("style.css").render()),  # noqa: S704 - a file of this package
-        data_use=str(cohort.manifest.get("data_use", "")),
-        groups=[(name, list(found)) for name, found in groupby(rows, key=lambda row: row["group"])],
-        columns=[name for name in rows[0] if name not in {"group", "measure"}],
-        plots=_plots(cohort, rows),
-        left_out=cohort.manifest.get("records_left_out"),
+    text = (
+        templates("ehr")
+        .get_template("cohort.html.j2")
+        .render(
+            policy=_POLICY,
+            style=Markup(inlined("ehr", "style.css")[0]),  # noqa: S704 - a file of this package
+            data_use=str(cohort.manifest.get("data_use", "")),
+            groups=[(name, list(found)) for name, found in groupby(rows, key=lambda row: row["group"])],
+            columns=[name for name in rows[0] if name not in {"group", "measure"}],
+            plots=_plots(cohort, rows),
+            left_out=cohort.manifest.get("records_left_out"),
+        )
     )
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from distill.rationale import ToldSentence
 from distill.report.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, draw_curves
@@ -21,6 +17,7 @@ from distill.teachers import concept_names
 from distill.teachers.sentences import describe_finding
 from distill.types import Diagnosis, DiseaseResult
 from ehr.files import atomic_path
+from ehr.html import styled, templates
 from ehr.series import load_series, series_by_code
 from ehr.types import Admission
 from kg.bundle import Bundle
@@ -132,27 +129,6 @@ def citation(text: str) -> Citation:
     if pattern and _LOCAL.fullmatch(local):
         return Citation(text, pattern.format(local))
     return Citation(text)
-
-
-@lru_cache(maxsize=1)
-def environment() -> Environment:
-    """Give the templates; every value is escaped, and a name that is missing is an error."""
-    return Environment(
-        loader=PackageLoader("distill.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-
-
-def style() -> tuple[str, str]:
-    """Give the style sheet, and the content security policy that lets it and nothing else pass."""
-    source, _, _ = environment().loader.get_source(environment(), "style.css")  # type: ignore[union-attr]
-    digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return source, policy
 
 
 def _number(value: object) -> float | None:
@@ -325,7 +301,7 @@ def write_report(
     curves = draw_curves(admission.series, shown, series_by_code())
     finding_items = _finding_items(findings, shown, names)
     measured = {series.code for series in admission.series if series.hours.size}
-    sheet, policy = style()
+    sheet, policy = styled("distill.report")
     context = {
         "style": sheet,
         "policy": policy,
@@ -352,7 +328,7 @@ def write_report(
         "graph": {"hash": bundle.hash, "sources": bundle.manifest.get("sources", [])},
         "names": names,
     }
-    text = environment().get_template("report.html.j2").render(context)
+    text = templates("distill.report").get_template("report.html.j2").render(context)
     with atomic_path(out) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

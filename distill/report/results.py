@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from distill.report.page import environment, style
 from ehr.files import atomic_path
+from ehr.html import styled, templates
 from ehr.phenotypes import load_phenotypes
 
 SHOWN = (
@@ -212,9 +212,9 @@ def write_results(metrics: Mapping[str, object], out: Path) -> None:
     found = {split for value in arms.values() for split in _mapping(_mapping(value).get("splits"))}
     order = [split for split in SPLITS if split in found] + sorted(found - set(SPLITS))
     meta = _mapping(metrics.get("meta"))
-    sheet, policy = style()
+    sheet, policy = styled("distill.report")
     text = (
-        environment()
+        templates("distill.report")
         .get_template("results.html.j2")
         .render(
             style=sheet,

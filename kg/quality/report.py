@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from ehr.files import atomic_path, write_json
+from ehr.html import styled, templates
 from kg.quality.page import SHOWN, ids_text, label, replacement, sections_of, share, way_text
 from kg.quality.types import Quality
 
@@ -30,33 +26,14 @@ def write_report(found: Quality, folder: Path) -> None:
         InputError: where the place cannot be written to.
     """
     write_json(folder / JSON, {"format": FORMAT, **asdict(found)})
-    sheet, policy = _style()
+    sheet, policy = styled("kg.quality")
     text = (
-        _environment()
+        templates("kg.quality")
         .get_template("report.html.j2")
         .render(style=sheet, policy=policy, shown=SHOWN, summary=quality_rows(found), sections=sections_of(found))
     )
     with atomic_path(folder / HTML) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("kg.quality", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-
-
-def _style() -> tuple[str, str]:
-    """Give the style sheet, and the content security policy that lets it and nothing else pass."""
-    source, _, _ = _environment().loader.get_source(_environment(), "style.css")  # type: ignore[union-attr]
-    digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
-    return source, f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 
 def quality_rows(found: Quality) -> list[dict[str, str | int]]:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from ehr.files import atomic_path
+from ehr.html import inlined, templates
 from kg.link import findings_of
 from kg.retrieve.cohort import subgraph_of
 from kg.retrieve.explain import Row, explain
@@ -28,23 +24,6 @@ _SNIPPETS = 3
 _HEADS = ("Findings (bar: weight)", "Terms between, and what else fits", "Candidate diseases (bar: score)")
 
 
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("kg.retrieve", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _file(name: str) -> tuple[str, str]:
-    """Give a file of the templates' folder and its hash for the content security policy."""
-    source, _, _ = _environment().loader.get_source(_environment(), name)  # type: ignore[union-attr]
-    return source, "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
-
-
 def page_of(subgraph: PatientSubgraph, bundle: Bundle, snippets: Mapping[str, Sequence[str]] | None = None) -> str:
     """Give the page of a subgraph.
 
@@ -53,16 +32,16 @@ def page_of(subgraph: PatientSubgraph, bundle: Bundle, snippets: Mapping[str, Se
         bundle: the graph that it was retrieved from.
         snippets: what the note says of a finding's concept; none by default.
     """
-    style, style_hash = _file("subgraph.css")
-    script, script_hash = _file("subgraph.js")
+    style, style_hash = inlined("kg.retrieve", "subgraph.css")
+    script, script_hash = inlined("kg.retrieve", "subgraph.js")
     drawing = picture_of(subgraph, {node: bundle.name(node) for node in subgraph.nodes})
     rows: list[Row] = explain(subgraph, bundle)
     groups = sorted({line.group for line in drawing.lines} - {"path"})
     counts = {group: sum(line.group == group for line in drawing.lines) for group in groups}
     kinds = sorted({line.kind for line in drawing.lines} - set(groups))
-    policy = f"default-src 'none'; style-src '{style_hash}'; script-src '{script_hash}'; base-uri 'none'"
+    policy = f"default-src 'none'; style-src {style_hash}; script-src {script_hash}; base-uri 'none'"
     quoted = [(bundle.name(concept), list(texts)) for concept, texts in sorted((snippets or {}).items())]
-    template = _environment().get_template("subgraph.html.j2")
+    template = templates("kg.retrieve").get_template("subgraph.html.j2")
     return template.render(
         style=style,
         script=script,
