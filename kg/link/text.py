@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kg.link.abbreviations import abbreviations
-from kg.link.context import ContextRules, context_rules, flags_of
+from kg.link.context import Course, flags_of
+from kg.link.context_rules import ContextRules, context_rules
 from kg.link.headings import Sections
 from kg.link.match import Matcher, matcher_for
 from kg.link.measures import measures
@@ -19,7 +20,7 @@ from kg.types import Mention
 if TYPE_CHECKING:
     from kg.bundle import Bundle
 
-_CHRONIC: dict[str, frozenset[str]] = {}
+_COURSES: dict[tuple[str, str], Course] = {}
 
 
 def link_text(text: str, bundle: Bundle, *, section: str | None = None, rules: Path | None = None) -> list[Mention]:
@@ -50,7 +51,7 @@ def rules_digests(rules: Path | None = None) -> list[str]:
 @dataclass(frozen=True, slots=True)
 class _Loaded:
     matcher: Matcher
-    chronic: frozenset[str]
+    course: Course
     rules: ContextRules
 
 
@@ -59,12 +60,7 @@ class Linker:
 
     def __init__(self, bundle: Bundle, *, rules: Path | None = None) -> None:
         context = context_rules(rules)
-        if bundle.hash not in _CHRONIC:
-            parents = parents_of(bundle)
-            lasting = descendants_of(context.chronic, parents) - descendants_of(context.passing, parents)
-            _CHRONIC.clear()
-            _CHRONIC[bundle.hash] = frozenset(lasting)
-        self._held = _Loaded(matcher_for(bundle), _CHRONIC[bundle.hash], context)
+        self._held = _Loaded(matcher_for(bundle), _course(bundle, context), context)
 
     def link(self, text: str, section: str | None = None) -> list[Mention]:
         """Find the mentions of one text; see `link_text`."""
@@ -85,22 +81,27 @@ class Linker:
             found.update(flag for flag in (colour, rules.sections.get(inside)) if flag)
             if words.lower[match.first] == "family":  # the concept itself is about relatives
                 found.discard("family")
-            # Of a relative, "history of" says no more than that there was a case.
-            if "history_of" in found and "family" not in found and self._passes(match.concept):
-                found.add("historical")
             mentions.append(
                 Mention(
                     concept=match.concept,
                     start=start,
                     end=words.ends[match.last],
                     negated="negated" in found,
-                    historical="historical" in found,
+                    historical=self._held.course.is_past(match.concept, found),
                     hypothetical="hypothetical" in found,
                     family="family" in found,
                 )
             )
         return mentions
 
-    def _passes(self, concept: str) -> bool:
-        """Say whether a concept is gone when it is "history": symptoms and acute diseases; drugs and habits stay."""
-        return concept.startswith(("HP:", "CCS:")) and concept not in self._held.chronic
+
+def _course(bundle: Bundle, rules: ContextRules) -> Course:
+    """Give what the bundle's concepts do over time, the last one kept in memory."""
+    key = (bundle.hash, rules.digest)
+    if key not in _COURSES:
+        parents = parents_of(bundle)
+        lasting = descendants_of(rules.lasting, parents) - descendants_of(rules.passing, parents)
+        events, removable = descendants_of(rules.events, parents), descendants_of(rules.removable, parents)
+        _COURSES.clear()
+        _COURSES[key] = Course(frozenset(lasting | set(rules.lasting_alone)), frozenset(events), frozenset(removable))
+    return _COURSES[key]
