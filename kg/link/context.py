@@ -23,6 +23,7 @@ _SHORT = {"former": 4, "beside": 4}
 """Tokens in which "previous" and "negative" find what they qualify."""
 _CLAUSE_ENDS = frozenset(".;,)\n")
 _LIST_WORDS = frozenset((",", "or", "nor"))
+_POINTS_BACK = frozenset(("this", "it", "that", "these"))
 _CONTRAST = frozenset(("now", "however", "but", "currently", "later", "subsequently"))
 
 
@@ -57,12 +58,12 @@ class Course:
 
         Args:
             concept: what is mentioned.
-            said: what the text says of it: a flag, ``history_of``, ``dated`` (a time in the past is given), ``over``
+            said: what the text says of it: a flag, ``resolved``, ``history_of``, ``dated`` (a time in the past is given), ``over``
                 (and nothing says that it began then or goes on), ``removed``.
         """
         if "family" in said:  # of a relative, "history of" says no more than that there was a case
             return False
-        if "historical" in said or ("dated" in said and concept in self.events):
+        if "historical" in said or "resolved" in said or ("dated" in said and concept in self.events):
             return True
         if "removed" in said and concept in self.removable:
             return True
@@ -92,6 +93,8 @@ def flags_of(words: Words, spans: Sequence[tuple[int, int]], rules: ContextRules
             at += 1
         if inside:
             _Sentence(words.lower, first, end, [spans[i] for i in inside], rules).colour([found[i] for i in inside])
+        elif at and words.lower[first] in _POINTS_BACK:  # "He had a stroke. This was in 2005."
+            _Sentence(words.lower, first, end, [(first, first)], rules, apart=True).colour(found[at - 1 : at])
     return found
 
 
@@ -99,8 +102,25 @@ class _Sentence:
     """One sentence with its mentions and triggers."""
 
     def __init__(
-        self, lower: list[str], first: int, end: int, spans: list[tuple[int, int]], rules: ContextRules
+        self,
+        lower: list[str],
+        first: int,
+        end: int,
+        spans: list[tuple[int, int]],
+        rules: ContextRules,
+        *,
+        apart: bool = False,
     ) -> None:
+        """Find the sentence's triggers.
+
+        Args:
+            lower: the text's tokens in lower case.
+            first, end: the sentence, half-open.
+            spans: its mentions.
+            rules: what colours them.
+            apart: where the mention stands in the sentence before, and a pronoun here: only times count.
+        """
+        self._apart = apart
         self._lower, self._first, self._end, self._rules = lower, first, end, rules
         self._begins = [start for start, _ in spans]
         self._hits = self._find(spans)
@@ -133,6 +153,8 @@ class _Sentence:
         for position, hit in enumerate(self._hits):
             for trigger in hit.triggers:
                 if trigger.role in (PSEUDO, END, ONSET) or not self._applies(hit, trigger):
+                    continue
+                if self._apart and trigger.role not in ("dated", "date"):
                     continue
                 if onset and trigger.role == "ago":
                     continue
@@ -197,7 +219,7 @@ class _Sentence:
             ends = self._ends(later, role)
             if not ends and not (role == "negated" and _turns(later)):
                 continue
-            if ends and any(trigger.always for trigger in later.triggers):
+            if ends and (role in _SHORT or any(trigger.always for trigger in later.triggers)):
                 return later.first
             between = self._lower[here.last + 1 : later.first]
             if not all(word in self._rules.fillers for word in between):

@@ -17,7 +17,7 @@ from kg.link.words import cut
 
 FLAGS = (
     *("negated", "historical", "hypothetical", "family"),
-    *("history_of", "risk", "narrow", "ago", "post", "beside", "former", "dated", "date", "initial", "removed"),
+    *("resolved", "history_of", "risk", "narrow", "ago", "post", "beside", "former", "dated", "date", "initial", "removed"),
 )
 """What a trigger may say; beyond the four flags, what `kg.link.context` makes of them."""
 PSEUDO, ONSET, END = "pseudo", "onset", "end"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from kg.link.match import Matcher, matcher_for
 from kg.link.measures import measures
 from kg.link.names import descendants_of, lexicon, parents_of
 from kg.link.parts import parts
+from kg.link.story import follow
 from kg.link.words import cut
 from kg.types import Mention
 
@@ -53,6 +55,24 @@ class _Loaded:
     matcher: Matcher
     course: Course
     rules: ContextRules
+    is_a: Callable[[str, str], bool]
+
+
+class _Hierarchy:
+    """Answers whether one concept is another or a kind of it; what is above a concept is kept once asked for."""
+
+    def __init__(self, parents: Mapping[str, tuple[str, ...]]) -> None:
+        self._parents = parents
+        self._above: dict[str, frozenset[str]] = {}
+
+    def is_a(self, concept: str, other: str) -> bool:
+        if concept not in self._above:
+            above, frontier = {concept}, [concept]
+            while frontier:
+                frontier = [up for one in frontier for up in self._parents.get(one, ()) if up not in above]
+                above.update(frontier)
+            self._above[concept] = frozenset(above)
+        return other in self._above[concept]
 
 
 class Linker:
@@ -60,7 +80,7 @@ class Linker:
 
     def __init__(self, bundle: Bundle, *, rules: Path | None = None) -> None:
         context = context_rules(rules)
-        self._held = _Loaded(matcher_for(bundle), _course(bundle, context), context)
+        self._held = _Loaded(matcher_for(bundle), _course(bundle, context), context, _Hierarchy(parents_of(bundle)).is_a)
 
     def link(self, text: str, section: str | None = None) -> list[Mention]:
         """Find the mentions of one text; see `link_text`."""
@@ -70,6 +90,7 @@ class Linker:
             return []
         rules = self._held.rules
         flags = flags_of(words, [(match.first, match.last) for match in matches], rules)
+        follow(words, matches, flags, self._held.is_a)
         colour = rules.sections.get(section) if section else None
         sections = Sections(text, rules.headings)
         mentions = []
