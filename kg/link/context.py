@@ -24,6 +24,7 @@ _SHORT = {"former": 4, "beside": 4}
 _CLAUSE_ENDS = frozenset(".;,)\n")
 _LIST_WORDS = frozenset((",", "or", "nor"))
 _POINTS_BACK = frozenset(("this", "it", "that", "these"))
+_BEFORE_DOUBT = frozenset(",;:(\n")
 _CONTRAST = frozenset(("now", "however", "but", "currently", "later", "subsequently"))
 
 
@@ -91,11 +92,21 @@ def flags_of(words: Words, spans: Sequence[tuple[int, int]], rules: ContextRules
             if spans[at][0] >= first:
                 inside.append(at)
             at += 1
+        if inside and spans[inside[0]][0] == first and _asked(words, first):
+            found[inside[0]].add("hypothetical")
         if inside:
             _Sentence(words.lower, first, end, [spans[i] for i in inside], rules).colour([found[i] for i in inside])
         elif at and words.lower[first] in _POINTS_BACK:  # "He had a stroke. This was in 2005."
             _Sentence(words.lower, first, end, [(first, first)], rules, apart=True).colour(found[at - 1 : at])
     return found
+
+
+def _asked(words: Words, first: int) -> bool:
+    """Say whether a question mark stands before a word to doubt it, not to end a question ("PUD, ?stroke")."""
+    if first == 0 or words.lower[first - 1] != "?":
+        return False
+    attached = words.ends[first - 1] == words.starts[first]
+    return attached or first == 1 or words.lower[first - 2] in _BEFORE_DOUBT
 
 
 class _Sentence:
