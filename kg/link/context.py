@@ -59,8 +59,8 @@ class Course:
 
         Args:
             concept: what is mentioned.
-            said: what the text says of it: a flag, ``resolved``, ``history_of``, ``dated`` (a time in the past is given), ``over``
-                (and nothing says that it began then or goes on), ``removed``.
+            said: what the text says of it: a flag, ``resolved``, ``history_of``, ``dated`` (a time in the past is
+                given), ``over`` (and nothing says that it began then or goes on), ``removed``.
         """
         if "family" in said:  # of a relative, "history of" says no more than that there was a case
             return False
@@ -126,7 +126,8 @@ class _Sentence:
 
         Args:
             lower: the text's tokens in lower case.
-            first, end: the sentence, half-open.
+            first: the sentence's first token.
+            end: the token after it.
             spans: its mentions.
             rules: what colours them.
             apart: where the mention stands in the sentence before, and a pronoun here: only times count.
@@ -191,10 +192,12 @@ class _Sentence:
     def _applies(self, hit: _Hit, trigger: Trigger) -> bool:
         """Say whether a trigger counts: one that may look both ways looks back at the end of its clause, else ahead.
 
-        A date colours what stands on either side of it.
+        A date always looks back too, and at the start of the sentence always ahead.
         """
         both = len({t.direction for t in hit.triggers if t.role == trigger.role}) > 1
-        if (not both and not trigger.closing) or trigger.role in ("dated", "date"):
+        if not both and not trigger.closing:
+            return True
+        if trigger.role in ("dated", "date") and (trigger.direction == "backward" or hit.first == self._first):
             return True
         closes = hit.last + 1 >= self._end or self._lower[hit.last + 1] in _CLAUSE_ENDS
         return closes == (trigger.direction == "backward")

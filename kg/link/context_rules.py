@@ -17,7 +17,20 @@ from kg.link.words import cut
 
 FLAGS = (
     *("negated", "historical", "hypothetical", "family"),
-    *("resolved", "history_of", "risk", "narrow", "ago", "post", "beside", "former", "dated", "date", "initial", "removed"),
+    *(
+        "resolved",
+        "history_of",
+        "risk",
+        "narrow",
+        "ago",
+        "post",
+        "beside",
+        "former",
+        "dated",
+        "date",
+        "initial",
+        "removed",
+    ),
 )
 """What a trigger may say; beyond the four flags, what `kg.link.context` makes of them."""
 PSEUDO, ONSET, END = "pseudo", "onset", "end"
@@ -25,7 +38,10 @@ PSEUDO, ONSET, END = "pseudo", "onset", "end"
 AFFIRMED = "affirmed"
 """Takes a negation back: "no fever, leg edema present"."""
 _NUMBERS = frozenset(
-    "one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty".split()
+    (
+        *("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+        *("fifteen", "twenty", "thirty", "forty", "fifty"),
+    )
 )
 _REMOVAL = re.compile(r".*(?:ectomy|ectomies)$|resection|excision|removal|extraction")
 _OWN_KEYS = frozenset(("version", "pseudo", "fillers", "rule", "end", "sections", "headings"))
@@ -63,6 +79,7 @@ class ContextRules:
         terms: by a term's first token, the lengths of such terms (longest first) and the terms.
         fillers: words that may stand between a trigger and a word that would end its scope.
         forward, backward: a trigger's reach in tokens.
+        again_before, again_after: words beside a finding that is there, though said to be gone before.
         sections: flag by section.
         headings: section by heading.
         lasting, passing, events, removable: concepts of which, and of all below, is said how they go over time.
@@ -74,6 +91,8 @@ class ContextRules:
     fillers: frozenset[str]
     forward: int
     backward: int
+    again_before: frozenset[str]
+    again_after: frozenset[str]
     sections: dict[str, str]
     headings: dict[str, str]
     lasting: tuple[str, ...]
@@ -145,6 +164,8 @@ def context_rules(own: Path | None = None) -> ContextRules:
         fillers=frozenset(data["fillers"]),
         forward=int(data["reach"]["forward"]),
         backward=int(data["reach"]["backward"]),
+        again_before=frozenset(data["again"]["before"]),
+        again_after=frozenset(data["again"]["after"]),
         sections=dict(data["sections"]),
         headings={name: section for section, names in data["headings"].items() for name in names},
         lasting=tuple(over_time["lasting"]),

@@ -7,25 +7,22 @@ note is past by these. Mentions before it are left as they are. Not in ConText, 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 
+from kg.link.context_rules import ContextRules
 from kg.link.words import Match, Words
 
-_BEFORE = frozenset(
-    """again still now today currently recurrent recurrence worse worsening new another has is have are reports
-    complains presents endorses ongoing chronic onset began developed started tender tenderness palpation exam
-    examination""".split()
-)
-_AFTER = frozenset(
-    "again still today returned returns recurred recurs continued continues persisted persists remains worse worsening palpation".split()
-)
-"""Words of the sentence, before or after a mention, that say that it is there (again)."""
 _OTHER = frozenset(("negated", "hypothetical", "family"))
 _BACK = 12
 """Mentions before "the pain has resolved" among which the pain that is meant is looked for."""
 
 
 def follow(
-    words: Words, matches: Sequence[Match], said: Sequence[set[str]], is_a: Callable[[str, str], bool]
+    words: Words,
+    matches: Sequence[Match],
+    said: Sequence[set[str]],
+    is_a: Callable[[str, str], bool],
+    rules: ContextRules,
 ) -> None:
     """Add ``historical`` to mentions of what the text has called gone before.
 
@@ -34,6 +31,7 @@ def follow(
         matches: its mentions, in order.
         said: what the text says of each, see `kg.link.context.flags_of`; changed in place.
         is_a: says whether a concept is another or a kind of it.
+        rules: have the words that say that something is there again.
     """
     if not any("resolved" in flags for flags in said):
         return
@@ -54,7 +52,7 @@ def follow(
             elif gone and any(is_a(one, concept) for one in gone):
                 own = range(matches[index].first, matches[index].last + 1)
                 back = {words.lower[at] for at in range(first, own.stop)}
-                if _BEFORE.isdisjoint(back) and _AFTER.isdisjoint(words.lower[own.stop : end]):
+                if rules.again_before.isdisjoint(back) and rules.again_after.isdisjoint(words.lower[own.stop : end]):
                     flags.add("historical")
                 else:
                     gone = {one for one in gone if not is_a(one, concept)}
@@ -62,4 +60,5 @@ def follow(
 
 def _meant(concept: str, before: Sequence[Match], is_a: Callable[[str, str], bool]) -> list[str]:
     """Give the finding that a general word points back to: "the pain" to the chest pain named last."""
-    return next(([one.concept] for one in reversed(before) if one.concept != concept and is_a(one.concept, concept)), [])
+    found = (one.concept for one in reversed(before) if one.concept != concept and is_a(one.concept, concept))
+    return list(islice(found, 1))

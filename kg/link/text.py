@@ -80,7 +80,8 @@ class Linker:
 
     def __init__(self, bundle: Bundle, *, rules: Path | None = None) -> None:
         context = context_rules(rules)
-        self._held = _Loaded(matcher_for(bundle), _course(bundle, context), context, _Hierarchy(parents_of(bundle)).is_a)
+        hierarchy = _Hierarchy(parents_of(bundle))
+        self._held = _Loaded(matcher_for(bundle), _course(bundle, context), context, hierarchy.is_a)
 
     def link(self, text: str, section: str | None = None) -> list[Mention]:
         """Find the mentions of one text; see `link_text`."""
@@ -90,7 +91,7 @@ class Linker:
             return []
         rules = self._held.rules
         flags = flags_of(words, [(match.first, match.last) for match in matches], rules)
-        follow(words, matches, flags, self._held.is_a)
+        follow(words, matches, flags, self._held.is_a, rules)
         colour = rules.sections.get(section) if section else None
         sections = Sections(text, rules.headings)
         mentions = []
