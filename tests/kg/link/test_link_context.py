@@ -82,10 +82,9 @@ def test_lists_doubts_and_words_of_others(text: str, expected: list[str], bundle
     assert flags(text, bundle) == expected
 
 
-WORDS = (
-    "no not denies history of previous before has had resolved ago years three in 1996 , . ; ? but and or father if "
-    "cough fever stroke pain the this was initially now negative is noted"
-).split()
+TEXT = """no not denies history of previous before has had resolved ago years three in 1996 , . ; ? but and or father if
+cough fever stroke pain the this was initially now negative is noted"""
+WORDS = TEXT.split()
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
