@@ -10,15 +10,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from kg.link.context_rules import AFFIRMED, END, ONSET, PSEUDO, ContextRules, Trigger, context_rules, kind_of
+from kg.link.context_rules import ContextRules, context_rules
+from kg.link.context_terms import AFFIRMED, KINDS, MEANS, Term, Trigger
 from kg.link.words import Words
 
-_MEANS = {
-    **{"risk": "hypothetical", "narrow": "hypothetical"},
-    **{"ago": "historical", "post": "history_of", "former": "history_of", "beside": "negated"},
-}
-"""Triggers of a reach of their own, and the flag that they set."""
 _SHORT = {"former": 4, "beside": 4}
 """Tokens in which "previous" and "negative" find what they qualify."""
 _CLAUSE_ENDS = frozenset(".;,)\n")
@@ -28,16 +25,12 @@ _BEFORE_DOUBT = frozenset(",;:(\n")
 _CONTRAST = frozenset(("now", "however", "but", "currently", "later", "subsequently"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Hit:
-    """A trigger found in a sentence; token indices, ``last`` included."""
+class _Hit(NamedTuple):
+    """A term found in a sentence; token indices, ``last`` included."""
 
     first: int
     last: int
-    triggers: tuple[Trigger, ...]
-
-    def has(self, role: str) -> bool:
-        return any(trigger.role == role for trigger in self.triggers)
+    term: Term
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,33 +131,31 @@ class _Sentence:
         self._hits = self._find(spans)
 
     def _find(self, spans: list[tuple[int, int]]) -> list[_Hit]:
-        """Find the triggers; one inside a mention is part of its name."""
-        lower, terms, end = self._lower, self._rules.terms, self._end
-        kinds = [kind_of(token) for token in lower[self._first : end]]
+        """Find the terms of the rules; one inside a mention is part of its name."""
+        lower, heads, end = self._lower, self._rules.heads, self._end
         covered = {token for start, last in spans if lower[start] != "family" for token in range(start, last + 1)}
         hits: list[_Hit] = []
-        at = self._first
-        while at < end:
-            step = 1
-            held = terms.get(kinds[at - self._first])
-            if held is not None:
-                for size in held[0]:
-                    if at + size > end:
-                        continue
-                    triggers = held[1].get(tuple(kinds[at - self._first : at - self._first + size]))
-                    if triggers is not None and covered.isdisjoint(range(at, at + size)):
-                        hits.append(_Hit(at, at + size - 1, triggers))
-                        step = size
-                        break
-            at += step
+        free = self._first
+        for at, token in enumerate(lower[self._first : end], self._first):
+            node = heads[token]
+            if node is None or at < free:
+                continue
+            here = at
+            while node is not None and here not in covered:
+                here += 1
+                if node.term is not None:
+                    free, longest = here, node.term
+                node = node.onward.get(KINDS[lower[here]]) if here < end and node.onward else None
+            if free > at:
+                hits.append(_Hit(at, free - 1, longest))
         return hits
 
     def colour(self, found: list[set[str]]) -> None:
         """Apply the rules to the sentence's mentions."""
-        onset = any(hit.has(ONSET) for hit in self._hits)
+        onset = any(hit.term.onset for hit in self._hits)
         for position, hit in enumerate(self._hits):
-            for trigger in hit.triggers:
-                if trigger.role in (PSEUDO, END, ONSET) or not self._applies(hit, trigger):
+            for trigger, both in hit.term.says:
+                if not self._applies(hit, trigger, both):
                     continue
                 if self._apart and trigger.role not in ("dated", "date"):
                     continue
@@ -183,18 +174,17 @@ class _Sentence:
         if role == "date":
             return ("dated",)
         if role == "dated":
-            goes_on = any(hit.has(ONSET) for hit in self._hits if low <= hit.first < high)
+            goes_on = any(hit.term.onset for hit in self._hits if low <= hit.first < high)
             return ("dated",) if goes_on else ("dated", "over")
         if role == "initial":  # "initially" is past where the sentence says what came after
             return ("over",) if not _CONTRAST.isdisjoint(self._lower[high : self._end]) else ()
-        return (_MEANS.get(role, role),)
+        return (MEANS.get(role, role),)
 
-    def _applies(self, hit: _Hit, trigger: Trigger) -> bool:
+    def _applies(self, hit: _Hit, trigger: Trigger, both: bool) -> bool:
         """Say whether a trigger counts: one that may look both ways looks back at the end of its clause, else ahead.
 
         A date always looks back too, and at the start of the sentence always ahead.
         """
-        both = len({t.direction for t in hit.triggers if t.role == trigger.role}) > 1
         if not both and not trigger.closing:
             return True
         if trigger.role in ("dated", "date") and (trigger.direction == "backward" or hit.first == self._first):
@@ -220,7 +210,7 @@ class _Sentence:
         at = end
         while at > low and self._lower[at - 1] != ",":
             at -= 1
-        denied = any(hit.has("negated") and at <= hit.first for hit in self._hits if hit.first < end)
+        denied = any("negated" in hit.term.ahead for hit in self._hits if at <= hit.first < end)
         return end if denied or not _LIST_WORDS.isdisjoint(self._lower[at:end]) else at
 
     def _scope_end(self, position: int, role: str) -> int:
@@ -231,9 +221,9 @@ class _Sentence:
             if later.first >= limit:
                 break
             ends = self._ends(later, role)
-            if not ends and not (role == "negated" and _turns(later)):
+            if not ends and not (role == "negated" and later.term.turns):
                 continue
-            if ends and (role in _SHORT or any(trigger.always for trigger in later.triggers)):
+            if ends and (role in _SHORT or later.term.always):
                 return later.first
             between = self._lower[here.last + 1 : later.first]
             if not all(word in self._rules.fillers for word in between):
@@ -249,17 +239,12 @@ class _Sentence:
                 break
             if earlier.last + 1 == here.first and self._ends(earlier, role):
                 continue
-            if self._ends(earlier, role) or any(t.role == role and t.direction == "forward" for t in earlier.triggers):
+            if self._ends(earlier, role) or role in earlier.term.ahead:
                 return earlier.last + 1
         return low
 
     def _ends(self, hit: _Hit, role: str) -> bool:
-        """Say whether a trigger ends a scope; a list of risks goes on where others end."""
-        roles = {role} if role == "risk" else {role, _MEANS.get(role, role)}
-        return any(
-            trigger.role == END and not roles.isdisjoint(trigger.ends) and not (trigger.listed and self._goes_on(hit))
-            for trigger in hit.triggers
-        )
+        return role in hit.term.ends or (role in hit.term.listed and not self._goes_on(hit))
 
     def _goes_on(self, hit: _Hit) -> bool:
         """Say whether an adjective stands in a list that goes on to its end ("fever, new pains, or cough")."""
@@ -267,11 +252,3 @@ class _Sentence:
         if before != ",":
             return before in _LIST_WORDS
         return not _LIST_WORDS.isdisjoint(set(self._lower[hit.last + 1 : self._end]) - {","})
-
-
-def _turns(hit: _Hit) -> bool:
-    """Say whether a trigger starts another thought: a new flag after a negated list."""
-    return any(
-        t.role in ("hypothetical", "risk", "narrow", "family", "historical") and t.direction == "forward"
-        for t in hit.triggers
-    )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -13,62 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from ehr.errors import InputError
-from kg.link.words import cut
+from kg.link.context_terms import (
+    END,
+    FLAGS,
+    ONSET,
+    PSEUDO,
+    Heads,
+    Node,
+    Trigger,
+    make_term,
+    spelled_out,
+    term_tokens,
+)
 
-FLAGS = (
-    *("negated", "historical", "hypothetical", "family"),
-    *(
-        "resolved",
-        "history_of",
-        "risk",
-        "narrow",
-        "ago",
-        "post",
-        "beside",
-        "former",
-        "dated",
-        "date",
-        "initial",
-        "removed",
-    ),
-)
-"""What a trigger may say; beyond the four flags, what `kg.link.context` makes of them."""
-PSEUDO, ONSET, END = "pseudo", "onset", "end"
-"""Looks like a trigger and is none; a beginning, of what is not over; ends scopes."""
-AFFIRMED = "affirmed"
-"""Takes a negation back: "no fever, leg edema present"."""
-_NUMBERS = frozenset(
-    (
-        *("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
-        *("fifteen", "twenty", "thirty", "forty", "fifty"),
-    )
-)
-_REMOVAL = re.compile(r".*(?:ectomy|ectomies)$|resection|excision|removal|extraction")
 _OWN_KEYS = frozenset(("version", "pseudo", "fillers", "rule", "end", "sections", "headings"))
-
-
-@dataclass(frozen=True, slots=True)
-class Trigger:
-    """A term of the rules.
-
-    Attributes:
-        role: a flag, ``pseudo``, ``onset``, ``affirmed`` or ``end``.
-        direction: ``forward`` or ``backward``.
-        ends: the flags whose scopes it ends.
-        closing: counts only at the end of its clause ("fever negative", not "negative workup").
-        always: ends a scope even where only fillers lie between ("no other symptoms except for").
-        listed: an adjective, which does not end a list that goes on ("denies headaches, new pains, or cough").
-    """
-
-    role: str
-    direction: str = ""
-    ends: frozenset[str] = frozenset()
-    closing: bool = False
-    always: bool = False
-    listed: bool = False
-
-
-Terms = dict[str, tuple[tuple[int, ...], dict[tuple[str, ...], tuple[Trigger, ...]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +33,7 @@ class ContextRules:
     """The compiled rules.
 
     Attributes:
-        terms: by a term's first token, the lengths of such terms (longest first) and the terms.
+        heads: the terms by their first token.
         fillers: words that may stand between a trigger and a word that would end its scope.
         forward, backward: a trigger's reach in tokens.
         again_before, again_after: words beside a finding that is there, though said to be gone before.
@@ -87,7 +44,7 @@ class ContextRules:
         digest: of all files read.
     """
 
-    terms: Terms
+    heads: Heads
     fillers: frozenset[str]
     forward: int
     backward: int
@@ -103,46 +60,6 @@ class ContextRules:
     digest: str
 
 
-_CHOICE = re.compile(r"\(([^()]*)\)")
-
-
-def spelled_out(term: str) -> Iterator[str]:
-    """Give the terms that a term with alternatives stands for.
-
-    >>> list(spelled_out("with (his|her|) mother"))
-    ['with his mother', 'with her mother', 'with mother']
-    """
-    choice = _CHOICE.search(term)
-    if choice is None:
-        yield " ".join(term.split())
-        return
-    for one in choice.group(1).split("|"):
-        yield from spelled_out(term[: choice.start()] + one + term[choice.end() :])
-
-
-def kind_of(token: str) -> str:
-    """Give the kind that a rule names a token by: ``#year``, ``#number``, ``#removal``, or the token itself.
-
-    >>> [kind_of(token) for token in ("1998", "12", "three", "mastectomy", "ago")]
-    ['#year', '#number', '#number', '#removal', 'ago']
-    """
-    if token[0].isdigit():
-        return "#year" if len(token) == 4 and token[:2] in ("19", "20") and token.isdigit() else "#number"
-    if token in _NUMBERS:
-        return "#number"
-    return "#removal" if token.endswith(("omy", "omies", "tion", "sion", "val")) and _REMOVAL.match(token) else token
-
-
-def _tokens(term: str) -> tuple[str, ...]:
-    """Cut a term as texts are cut, each token by its kind; kinds, such as ``#year``, stay whole."""
-    return tuple(
-        token
-        for piece in term.split()
-        for token in ((piece,) if piece.startswith("#") else map(kind_of, cut(piece).lower))
-    )
-
-
-@lru_cache(maxsize=8)
 def context_rules(own: Path | None = None) -> ContextRules:
     """Read the rules that ship with the package, and those of a user's own file, which add to them.
 
@@ -160,7 +77,7 @@ def context_rules(own: Path | None = None) -> ContextRules:
             data[key] = {**data[key], **extra.get(key, {})}
     over_time = data["over_time"]
     return ContextRules(
-        terms=_terms(data),
+        heads=Heads(_terms(data)),
         fillers=frozenset(data["fillers"]),
         forward=int(data["reach"]["forward"]),
         backward=int(data["reach"]["backward"]),
@@ -177,14 +94,14 @@ def context_rules(own: Path | None = None) -> ContextRules:
     )
 
 
-def _terms(data: Mapping[str, Any]) -> Terms:
-    """Compile all terms of the rules."""
+def _terms(data: Mapping[str, Any]) -> dict[str, Node]:
+    """Compile all terms of the rules, by the kind of their first token."""
     triggers: dict[tuple[str, ...], list[Trigger]] = {}
 
     def add(terms: Iterable[str], trigger: Trigger) -> None:
         for term in terms:
             for one in spelled_out(term):
-                held = triggers.setdefault(_tokens(one), [])
+                held = triggers.setdefault(term_tokens(one), [])
                 if trigger not in held:
                     held.append(trigger)
 
@@ -196,10 +113,13 @@ def _terms(data: Mapping[str, Any]) -> Terms:
         ends = frozenset(end.get("only", FLAGS))
         add(end["terms"], Trigger(END, ends=ends, always=bool(end.get("always")), listed=bool(end.get("listed"))))
     _add_relatives(data["relatives"], add, triggers)
-    by_first: dict[str, dict[tuple[str, ...], tuple[Trigger, ...]]] = {}
+    root = Node()
     for tokens, meant in triggers.items():
-        by_first.setdefault(tokens[0], {})[tokens] = tuple(meant)
-    return {word: (tuple(sorted({len(k) for k in keys}, reverse=True)), keys) for word, keys in by_first.items()}
+        node = root
+        for token in tokens:
+            node = node.onward.setdefault(token, Node())
+        node.term = make_term(meant)
+    return root.onward
 
 
 def _add_relatives(
@@ -215,7 +135,7 @@ def _add_relatives(
     for verb in data["tells"]:
         told = [f"{who} {verb}" for who in relatives]
         add(told, Trigger(PSEUDO))
-        for trigger in triggers.get(_tokens(verb), ()):
+        for trigger in triggers.get(term_tokens(verb), ()):
             add(told, trigger)
     add(relatives, Trigger("family", "forward"))
     whose = ["", *(f"{word} " for word in data["possessives"])]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kg.bundle import Bundle
 from kg.link import link_text
-from kg.link.context_rules import kind_of
+from kg.link.context_terms import kind_of
 
 FLAGS = ("negated", "historical", "hypothetical", "family")
 
