@@ -60,6 +60,7 @@ class ContextRules:
     digest: str
 
 
+@lru_cache(maxsize=8)
 def context_rules(own: Path | None = None) -> ContextRules:
     """Read the rules that ship with the package, and those of a user's own file, which add to them.
 

@@ -10,20 +10,8 @@ from kg.link.words import cut
 
 FLAGS = (
     *("negated", "historical", "hypothetical", "family"),
-    *(
-        "resolved",
-        "history_of",
-        "risk",
-        "narrow",
-        "ago",
-        "post",
-        "beside",
-        "former",
-        "dated",
-        "date",
-        "initial",
-        "removed",
-    ),
+    *("resolved", "history_of", "risk", "narrow", "ago", "post", "beside"),
+    *("former", "dated", "date", "initial", "removed"),
 )
 """What a trigger may say; beyond the four flags, what `kg.link.context` makes of them."""
 MEANS = {
@@ -186,6 +174,3 @@ def term_tokens(term: str) -> tuple[str, ...]:
         for piece in term.split()
         for token in ((piece,) if piece.startswith("#") else map(kind_of, cut(piece).lower))
     )
-
-
-@lru_cache(maxsize=8)
