@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 import cli
 from ehr.cohort import Cohort
 from ehr.errors import InputError
-from ehr.ingest import ingest
 from ehr.leakage import NameFinder, leaks
 from ehr.page import write_page
 from ehr.phenotypes import load_phenotypes
@@ -22,14 +21,6 @@ from ehr.trace import trace
 
 CREATININE, GLUCOSE, HR, ODD = 50912, 50931, 220045, 51999
 NOON, NEXT_DAY = "2152-01-01 12:00:00", "2152-01-03 12:00:00"
-
-
-@pytest.fixture
-def run(hospital, tmp_path: Path):  # type: ignore[no-untyped-def]
-    def ingested(**options: object) -> Cohort:
-        return ingest(hospital.root, tmp_path / "cohort", **options)  # type: ignore[arg-type]
-
-    return ingested
 
 
 def test_a_label_set_of_ones_own_stays_with_the_cohort(hospital, run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

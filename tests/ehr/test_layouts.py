@@ -20,20 +20,6 @@ from tests.ehr.mimic3_files import COLUMNS, Mimic3Builder
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def eicu(tmp_path: Path) -> EicuBuilder:
-    builder = EicuBuilder(tmp_path / "eicu")
-    builder.base()
-    return builder
-
-
-@pytest.fixture
-def mimic3(tmp_path: Path) -> Mimic3Builder:
-    builder = Mimic3Builder(tmp_path / "mimic3")
-    builder.base()
-    return builder
-
-
 def test_auto_recognises_each(hospital, mimic3, eicu) -> None:  # type: ignore[no-untyped-def]
     found = [open_hospital(builder.root, "auto").name for builder in (hospital, mimic3, eicu)]
     assert found == ["mimic-iv", "mimic-iii", "eicu"]
