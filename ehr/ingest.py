@@ -13,7 +13,7 @@ from ehr.cohort import FORMAT, MANIFEST, SCHEMAS, Cohort, create_cohort, library
 from ehr.errors import InputError
 from ehr.files import JsonValue, fingerprint, read_json, sha256_file, user_errors
 from ehr.filling import Plan, fill
-from ehr.hospital import Hospital, NotesElsewhere
+from ehr.hospital import Hospital
 from ehr.label_files import read_label_set, write_label_set
 from ehr.layouts.known import LAYOUTS
 from ehr.phenotypes import load_phenotypes
@@ -59,7 +59,7 @@ def open_hospital(directory: Path, layout: str, *, notes: Path | None = None) ->
     chosen = fitting[0] if fitting else LAYOUTS[0]
     if notes is None:
         return chosen.open(directory)
-    if not isinstance(chosen, NotesElsewhere):
+    if chosen.open_with_notes is None:
         raise InputError(f"{chosen.name} has its notes among its tables", where=notes, remedy="leave out --notes")
     return chosen.open_with_notes(directory, notes)
 

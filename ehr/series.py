@@ -6,14 +6,13 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 
 from ehr.errors import InputError
-from ehr.files import user_errors
+from ehr.records import optional_number, own_records, package_records
 from ehr.units import convert_ucum, known_ucum_units, normalise_unit
 
 RULES = ("", "fraction", "temperature", "arterial")
@@ -88,38 +87,6 @@ _ITEM_COLUMNS = ("table", "itemid", "code", "unit", "priority", "rule", "label")
 _LOINC = re.compile(r"(?:LOINC:)?(\d{1,7}-\d)", re.IGNORECASE)
 
 
-def _records(name: str, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
-    text = (files("ehr") / name).read_text(encoding="utf-8")
-    reader = csv.DictReader(text.splitlines())
-    if tuple(reader.fieldnames or ()) != columns:
-        raise InputError(f"columns are {reader.fieldnames}, expected {list(columns)}", where=f"ehr/{name}")
-    yield from enumerate(reader, start=2)
-
-
-def _own_records(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Read a user's CSV; columns that it lacks are empty."""
-    try:
-        with user_errors(path):
-            text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise InputError("no such file", where=path) from error
-    except UnicodeDecodeError as error:
-        raise InputError("not readable as CSV in UTF-8", where=path) from error
-    reader = csv.DictReader(text.splitlines())
-    names = [name.strip().lower() for name in reader.fieldnames or ()]
-    reader.fieldnames = names
-    if not set(needed) <= set(names):
-        raise InputError(
-            f"columns are {', '.join(names) or 'none'}", where=path, remedy=f"expected {', '.join(needed)}"
-        )
-    for line, row in enumerate(reader, start=2):
-        yield line, {key: (value or "").strip() for key, value in row.items() if key}
-
-
-def _number(text: str) -> float | None:
-    return float(text) if text else None
-
-
 def _definition(row: Mapping[str, str]) -> SeriesDefinition:
     return SeriesDefinition(
         code=row["code"],
@@ -127,8 +94,8 @@ def _definition(row: Mapping[str, str]) -> SeriesDefinition:
         short=row["short"],
         kind=row["kind"],
         unit=row["unit"],
-        low=_number(row["low"]),
-        high=_number(row["high"]),
+        low=optional_number(row["low"]),
+        high=optional_number(row["high"]),
         plausible_low=float(row["plausible_low"]),
         plausible_high=float(row["plausible_high"]),
         paper=row["paper"] == "true",
@@ -138,7 +105,7 @@ def _definition(row: Mapping[str, str]) -> SeriesDefinition:
 @lru_cache(maxsize=1)
 def load_series() -> tuple[SeriesDefinition, ...]:
     """Read the series that the package carries, in the file's order."""
-    return tuple(_definition(row) for _, row in _records("series.csv", _COLUMNS))
+    return tuple(_definition(row) for _, row in package_records("series.csv", _COLUMNS))
 
 
 def choose_series(choice: str) -> tuple[SeriesDefinition, ...]:
@@ -165,7 +132,7 @@ def choose_series(choice: str) -> tuple[SeriesDefinition, ...]:
 def read_series(path: Path) -> tuple[SeriesDefinition, ...]:
     """Read a file of series; see `choose_series`."""
     found: dict[str, SeriesDefinition] = {}
-    for line, row in _own_records(path, ("code",)):
+    for line, row in own_records(path, ("code",)):
         where = f"{path} line {line}"
         match = _LOINC.fullmatch(row["code"])
         if match is None:
@@ -215,7 +182,7 @@ def load_items(layout: str) -> tuple[SeriesItem, ...]:
         InputError: where an item names an unknown series, rule or unit, or stands twice.
     """
     name = f"items_{layout}.csv"
-    return _items(_records(name, _ITEM_COLUMNS), f"ehr/{name}", series_by_code())
+    return _items(package_records(name, _ITEM_COLUMNS), f"ehr/{name}", series_by_code())
 
 
 def read_items(path: Path, definitions: Sequence[SeriesDefinition]) -> tuple[SeriesItem, ...]:
@@ -233,7 +200,7 @@ def read_items(path: Path, definitions: Sequence[SeriesDefinition]) -> tuple[Ser
             | row
             | {"code": _curie(row["code"]), "priority": row.get("priority") or "1"},
         )
-        for line, row in _own_records(path, ("table", "itemid", "code"))
+        for line, row in own_records(path, ("table", "itemid", "code"))
     )
     return _items(rows, str(path), {definition.code: definition for definition in definitions})
 
@@ -271,7 +238,7 @@ def _items(
 @lru_cache(maxsize=1)
 def _conversions() -> Mapping[tuple[str, str, str], Conversion]:
     found: dict[tuple[str, str, str], Conversion] = {}
-    for _, row in _records("units.csv", ("code", "from", "to", "shift", "factor")):
+    for _, row in package_records("units.csv", ("code", "from", "to", "shift", "factor")):
         key = (row["code"], normalise_unit(row["from"]), normalise_unit(row["to"]))
         found[key] = Conversion(float(row["shift"]), float(row["factor"]))
     return found

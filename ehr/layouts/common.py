@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -45,38 +45,51 @@ NO_PROCEDURE = "('communication', 'significant events', 'crrt filter change', 'p
 """``ordercategoryname`` of MetaVision's procedure events that are none, as an SQL list."""
 
 
-class FlatTables:
-    """The tables of a layout that has them all in one directory."""
+Columns = Mapping[str, tuple[str, ...]]
+"""By table, columns that it has."""
+
+
+class FoundTables:
+    """The tables of a hospital's directory: those that a layout needs, and those that it would use."""
 
     def __init__(
         self,
         directory: Path,
         layout: str,
-        needed: Mapping[str, tuple[str, ...]],
-        optional: Mapping[str, tuple[str, ...]],
+        needed: Columns,
+        optional: Columns,
         *,
+        folders: Mapping[str, str] | None = None,
         parts: Sequence[str] = (),
     ) -> None:
-        """Find the tables and check their columns.
+        """Find the tables; `_require_columns` then checks what was found.
 
         Args:
             directory: where they lie.
             layout: for messages.
-            needed: columns of each table that must be there.
-            optional: columns of each that may be.
+            needed: tables that must be there, with the columns that they must have.
+            optional: tables that may be there, likewise.
+            folders: of the tables that do not lie in the directory itself.
             parts: tables that may be cut into several files.
 
         Raises:
-            InputError: names the missing file or column.
+            InputError: names the missing file.
         """
+        self._columns = {**needed, **optional}
+        self._folders = folders or {}
         self._optional = tuple(optional)
-        self._found: dict[str, Table] = {name: need_table(directory, "", name, layout) for name in needed}
+        self._found: dict[str, Table] = {
+            name: need_table(directory, self._folders.get(name, ""), name, layout) for name in needed
+        }
         for name in optional:
-            table = find_table(directory, "", name, parts=name in parts)
+            table = find_table(directory, self._folders.get(name, ""), name, parts=name in parts)
             if table is not None:
                 self._found[name] = table
+
+    def _require_columns(self) -> None:
+        """Raise `InputError` where a table lacks a column; names both."""
         for name, table in self._found.items():
-            table.require(*{**needed, **optional}[name])
+            table.require(*self._columns[name])
 
     @property
     def tables(self) -> Sequence[Table]:
@@ -86,7 +99,8 @@ class FlatTables:
     @property
     def absent(self) -> Sequence[str]:
         """Tables that would have been used but are not there."""
-        return tuple(name for name in self._optional if name not in self._found)
+        missing = (name for name in self._optional if name not in self._found)
+        return tuple(f"{self._folders.get(name, '')}/{name}".removeprefix("/") for name in missing)
 
 
 def hours_sql(column: str, start: str = "s.start") -> str:
@@ -195,6 +209,24 @@ def loinc_items(workspace: Workspace, table: str) -> list[SeriesItem]:
         if bare not in found or found[bare].code != code:
             found[bare] = SeriesItem(table, bare, code, unit, 1, "", "")
     return list(found.values())
+
+
+def last_notes(workspace: Workspace, query: str, tables: Sequence[Table]) -> Iterator[tuple[int, str, str]]:
+    """Give the last row of each admission.
+
+    Args:
+        workspace: to read with.
+        query: gives ``idx``, source row and text, sorted by admission.
+        tables: what it reads.
+    """
+    waiting: tuple[int, str, str] | None = None
+    for frame in workspace.batches(query, 2048, tables=tables):
+        for idx, source_row, text in frame.iter_rows():
+            if waiting is not None and waiting[0] != idx:
+                yield waiting
+            waiting = (idx, source_row, text)
+    if waiting is not None:
+        yield waiting
 
 
 def load_drug_names(workspace: Workspace, select: str, tables: Sequence[Table]) -> None:

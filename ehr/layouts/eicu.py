@@ -17,18 +17,18 @@ from pathlib import Path
 import polars as pl
 
 from ehr.files import JsonValue
-from ehr.layouts.common import FlatTables
+from ehr.layouts.common import Columns, FoundTables
 from ehr.layouts.eicu_events import load_eicu_events
 from ehr.layouts.eicu_facts import load_eicu_facts
 from ehr.layouts.eicu_words import age, order_name, priority, split_codes
 from ehr.medications import prescribed_name
 from ehr.tables import Workspace, find_table
 
-_NEEDED: dict[str, tuple[str, ...]] = {
+_NEEDED: Columns = {
     "patient": ("patientunitstayid", "patienthealthsystemstayid", "uniquepid", "age", "gender", "hospitaladmitoffset"),
     "diagnosis": ("patientunitstayid", "icd9code"),
 }
-_OPTIONAL: dict[str, tuple[str, ...]] = {
+_OPTIONAL: Columns = {
     "lab": ("labid", "patientunitstayid", "labresultoffset", "labname", "labresult"),
     "vitalperiodic": ("vitalperiodicid", "patientunitstayid", "observationoffset"),
     "vitalaperiodic": ("vitalaperiodicid", "patientunitstayid", "observationoffset"),
@@ -59,7 +59,7 @@ _OPTIONAL: dict[str, tuple[str, ...]] = {
 }
 
 
-class Eicu(FlatTables):
+class Eicu(FoundTables):
     """An opened eICU directory."""
 
     name = "eicu"
@@ -71,6 +71,7 @@ class Eicu(FlatTables):
             InputError: names the missing file or column.
         """
         super().__init__(directory, "eICU", _NEEDED, _OPTIONAL)
+        self._require_columns()
 
     @property
     def row_keys(self) -> Mapping[str, tuple[str, ...]]:
@@ -229,16 +230,7 @@ class Eicu(FlatTables):
         return iter(())
 
 
-class EicuLayout:
-    """Recognises an eICU directory."""
-
-    name = "eicu"
-
-    def matches(self, directory: Path) -> bool:
-        """Say whether ``patient`` has eICU's unit stays."""
-        table = find_table(directory, "", "patient")
-        return table is not None and "patientunitstayid" in table.columns
-
-    def open(self, directory: Path) -> Eicu:
-        """Open it; `InputError` where a needed table or column is missing."""
-        return Eicu(directory)
+def is_eicu(directory: Path) -> bool:
+    """Say whether ``patient`` has eICU's unit stays."""
+    table = find_table(directory, "", "patient")
+    return table is not None and "patientunitstayid" in table.columns

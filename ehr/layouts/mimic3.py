@@ -15,7 +15,15 @@ import polars as pl
 from ehr.events import insert_events, prepare_events
 from ehr.files import JsonValue
 from ehr.icd9 import restore_zeros
-from ehr.layouts.common import FlatTables, hours_sql, load_drug_names, load_visits, odd_admissions, renamed_items
+from ehr.layouts.common import (
+    Columns,
+    FoundTables,
+    hours_sql,
+    load_drug_names,
+    load_visits,
+    odd_admissions,
+    renamed_items,
+)
 from ehr.layouts.mimic3_texts import load_mimic3_facts, mimic3_notes
 from ehr.progress import say
 from ehr.series import load_items
@@ -34,12 +42,12 @@ _ERAS = {"carevue": "2001 - 2008", "metavision": "2008 - 2012"}
 _WANTED = "SELECT itemid FROM item WHERE source_table = '{}'"
 _NO_PLACE = "('** INFO NOT AVAILABLE **', 'UNKNOWN')"
 
-_NEEDED: dict[str, tuple[str, ...]] = {
+_NEEDED: Columns = {
     "patients": ("subject_id", "gender", "dob"),
     "admissions": ("subject_id", "hadm_id", "admittime", "dischtime"),
     "diagnoses_icd": ("hadm_id", "icd9_code"),
 }
-_OPTIONAL: dict[str, tuple[str, ...]] = {
+_OPTIONAL: Columns = {
     "labevents": ("row_id", "subject_id", "hadm_id", "itemid", "charttime", "valuenum"),
     "chartevents": ("row_id", "hadm_id", "itemid", "charttime", "valuenum"),
     "icustays": ("hadm_id", "first_careunit", "intime"),
@@ -53,7 +61,7 @@ _OPTIONAL: dict[str, tuple[str, ...]] = {
 }
 
 
-class MimicIII(FlatTables):
+class MimicIII(FoundTables):
     """An opened MIMIC-III directory."""
 
     name = "mimic-iii"
@@ -65,6 +73,7 @@ class MimicIII(FlatTables):
             InputError: names the missing file or column.
         """
         super().__init__(directory, "MIMIC-III", _NEEDED, _OPTIONAL, parts=("chartevents",))
+        self._require_columns()
 
     @property
     def row_keys(self) -> Mapping[str, tuple[str, ...]]:
@@ -237,16 +246,7 @@ class MimicIII(FlatTables):
         return mimic3_notes(workspace, self._found)
 
 
-class MimicIIILayout:
-    """Recognises a MIMIC-III directory."""
-
-    name = "mimic-iii"
-
-    def matches(self, directory: Path) -> bool:
-        """Say whether ``PATIENTS``, beside the other files, has a date of birth and no anchor age."""
-        table = find_table(directory, "", "patients")
-        return table is not None and "dob" in table.columns and "anchor_age" not in table.columns
-
-    def open(self, directory: Path) -> MimicIII:
-        """Open it; `InputError` where a needed table or column is missing."""
-        return MimicIII(directory)
+def is_mimic3(directory: Path) -> bool:
+    """Say whether ``PATIENTS``, beside the other files, has a date of birth and no anchor age."""
+    table = find_table(directory, "", "patients")
+    return table is not None and "dob" in table.columns and "anchor_age" not in table.columns

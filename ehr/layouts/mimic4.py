@@ -9,7 +9,10 @@ from ehr.events import insert_events, prepare_events
 from ehr.files import JsonValue
 from ehr.layouts.common import (
     NO_PROCEDURE,
+    Columns,
+    FoundTables,
     hours_sql,
+    last_notes,
     load_drug_facts,
     load_drug_names,
     load_service_names,
@@ -28,17 +31,27 @@ _NO_ORGANISM = r"^(cancelled|positive|mixed bacterial flora|.*\bno growth\b.*)$"
 _WANTED = "SELECT itemid FROM item WHERE source_table = '{}'"
 _NOTE_MODULE = ("mimic-iv-note", "mimiciv-note", "mimic_iv_note")
 _OLDEST = 120.0
-_OPTIONAL = (
-    ("hosp", "labevents"),
-    ("icu", "chartevents"),
-    ("icu", "icustays"),
-    ("icu", "procedureevents"),
-    ("icu", "d_items"),
-    ("hosp", "prescriptions"),
-    ("hosp", "services"),
-    ("hosp", "microbiologyevents"),
-    ("note", "discharge"),
-)
+_NEEDED: Columns = {
+    "patients": ("subject_id", "gender", "anchor_age", "anchor_year"),
+    "admissions": ("subject_id", "hadm_id", "admittime", "dischtime"),
+    "diagnoses_icd": ("hadm_id", "icd_code", "icd_version"),
+}
+_OPTIONAL: Columns = {
+    "labevents": ("labevent_id", "subject_id", "hadm_id", "itemid", "charttime", "valuenum"),
+    "chartevents": ("hadm_id", "stay_id", "itemid", "charttime", "valuenum"),
+    "icustays": ("hadm_id", "first_careunit", "intime"),
+    "procedureevents": ("hadm_id", "starttime", "itemid"),
+    "d_items": ("itemid", "label"),
+    "prescriptions": ("hadm_id", "starttime", "drug"),
+    "services": ("hadm_id", "transfertime", "curr_service"),
+    "microbiologyevents": ("hadm_id", "spec_type_desc"),
+    "discharge": ("hadm_id", "text"),
+}
+_FOLDERS = {
+    **dict.fromkeys((*_NEEDED, *_OPTIONAL), "hosp"),
+    **dict.fromkeys(("chartevents", "icustays", "procedureevents", "d_items"), "icu"),
+    "discharge": "note",
+}
 
 
 def _beside(directory: Path) -> Iterator[Path]:
@@ -55,7 +68,7 @@ def _beside(directory: Path) -> Iterator[Path]:
         yield from sorted(found, reverse=True)
 
 
-class MimicIV:
+class MimicIV(FoundTables):
     """An opened MIMIC-IV directory."""
 
     name = "mimic-iv"
@@ -70,52 +83,21 @@ class MimicIV:
         Raises:
             InputError: names the missing file or column.
         """
-        self.directory = directory
-        self._found: dict[str, Table] = {
-            name: need_table(directory, "hosp", name, "MIMIC-IV")
-            for name in ("patients", "admissions", "diagnoses_icd")
-        }
-        for folder, name in _OPTIONAL:
-            table = find_table(directory, folder, name, parts=name == "chartevents")
-            if table is not None:
-                self._found[name] = table
-        self._find_notes(notes)
-        self._check_columns()
+        super().__init__(directory, "MIMIC-IV", _NEEDED, _OPTIONAL, folders=_FOLDERS, parts=("chartevents",))
+        self._find_notes(directory, notes)
+        self._require_columns()
 
-    def _find_notes(self, notes: Path | None) -> None:
+    def _find_notes(self, directory: Path, notes: Path | None) -> None:
         """Take the discharge notes of the module MIMIC-IV-Note, where they are not among the tables."""
         if notes is not None:
             self._found["discharge"] = need_table(notes, "note", "discharge", "MIMIC-IV-Note")
             return
-        for place in [] if "discharge" in self._found else _beside(self.directory):
+        for place in [] if "discharge" in self._found else _beside(directory):
             table = find_table(place, "note", "discharge")
             if table is not None:
                 say(f"notes are taken from {place}")
                 self._found["discharge"] = table
                 return
-
-    def _check_columns(self) -> None:
-        needed = {
-            "patients": ("subject_id", "gender", "anchor_age", "anchor_year"),
-            "admissions": ("subject_id", "hadm_id", "admittime", "dischtime"),
-            "diagnoses_icd": ("hadm_id", "icd_code", "icd_version"),
-            "labevents": ("labevent_id", "subject_id", "hadm_id", "itemid", "charttime", "valuenum"),
-            "chartevents": ("hadm_id", "stay_id", "itemid", "charttime", "valuenum"),
-            "icustays": ("hadm_id", "first_careunit", "intime"),
-            "procedureevents": ("hadm_id", "starttime", "itemid"),
-            "d_items": ("itemid", "label"),
-            "prescriptions": ("hadm_id", "starttime", "drug"),
-            "services": ("hadm_id", "transfertime", "curr_service"),
-            "microbiologyevents": ("hadm_id", "spec_type_desc"),
-            "discharge": ("hadm_id", "text"),
-        }
-        for name, table in self._found.items():
-            table.require(*needed[name])
-
-    @property
-    def tables(self) -> Sequence[Table]:
-        """Every table that is read."""
-        return tuple(self._found[name] for name in sorted(self._found))
 
     @property
     def row_keys(self) -> Mapping[str, tuple[str, ...]]:
@@ -126,11 +108,6 @@ class MimicIV:
             "prescriptions": ("pharmacy_id",),
             "discharge": ("note_id",),
         }
-
-    @property
-    def absent(self) -> Sequence[str]:
-        """Tables that would have been used but are not there."""
-        return tuple(f"{folder}/{name}" for folder, name in _OPTIONAL if name not in self._found)
 
     def load_stays(self, workspace: Workspace, counts: dict[str, JsonValue]) -> None:
         """Fill ``stay`` (one row an admission id, the first where one stands twice) and ``diagnosis``."""
@@ -308,14 +285,7 @@ class MimicIV:
             WHERE coalesce(upper(n.note_type), 'DS') = 'DS' AND n.text IS NOT NULL
             ORDER BY s.idx, try_cast(n.note_seq AS INTEGER), n.note_id, n.text
         """  # noqa: S608
-        waiting: tuple[int, str, str] | None = None
-        for frame in workspace.batches(query, 2048, tables=(table,)):
-            for idx, source_row, text in frame.iter_rows():
-                if waiting is not None and waiting[0] != idx:
-                    yield waiting
-                waiting = (idx, source_row, text)
-        if waiting is not None:
-            yield waiting
+        yield from last_notes(workspace, query, (table,))
 
 
 _FACT_COLUMNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -337,20 +307,7 @@ _NAMED_IN_TIME = (
 )
 
 
-class MimicIVLayout:
-    """Recognises a MIMIC-IV directory."""
-
-    name = "mimic-iv"
-
-    def matches(self, directory: Path) -> bool:
-        """Say whether ``patients`` has MIMIC-IV's anchor columns."""
-        table = find_table(directory, "hosp", "patients")
-        return table is not None and "anchor_age" in table.columns
-
-    def open(self, directory: Path) -> MimicIV:
-        """Open it; `InputError` where a needed table or column is missing."""
-        return MimicIV(directory)
-
-    def open_with_notes(self, directory: Path, notes: Path) -> MimicIV:
-        """Open it with the notes of MIMIC-IV-Note in another directory; `InputError` where there are none."""
-        return MimicIV(directory, notes)
+def is_mimic4(directory: Path) -> bool:
+    """Say whether ``patients`` has MIMIC-IV's anchor columns."""
+    table = find_table(directory, "hosp", "patients")
+    return table is not None and "anchor_age" in table.columns
