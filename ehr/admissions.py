@@ -7,15 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ehr.cohort import (
-    ADMISSIONS_SCHEMA,
-    CODES_SCHEMA,
-    FOLDS_SCHEMA,
-    LABELS_FILE,
-    SERIES_FILE,
-    UNMAPPED_SCHEMA,
-    Cohort,
-)
+from ehr.cohort import LABELS_FILE, SERIES_FILE, Cohort
 from ehr.errors import InputError
 from ehr.files import JsonValue, atomic_path
 from ehr.hospital import Hospital
@@ -23,6 +15,7 @@ from ehr.label_files import write_label_set
 from ehr.labels import CodeReading, read_codes
 from ehr.phenotypes import LabelSet
 from ehr.progress import say
+from ehr.schemas import ADMISSIONS_SCHEMA, CODES_SCHEMA, FOLDS_SCHEMA, UNMAPPED_SCHEMA
 from ehr.series import SeriesDefinition, write_series
 from ehr.splits import SplitPolicy, draw_folds, draw_splits, patient_counts, read_splits, temporal_splits
 from ehr.tables import Workspace

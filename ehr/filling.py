@@ -11,16 +11,18 @@ import duckdb
 import polars as pl
 
 from ehr.admissions import write_admissions
-from ehr.cohort import MEDICATIONS_SCHEMA, NOTES_SCHEMA, SERIES_SCHEMA, Cohort
+from ehr.cohort import Cohort
 from ehr.events import choose_items, series_frames
 from ehr.files import JsonValue
 from ehr.hospital import WORK_TABLES, Hospital
+from ehr.items import SeriesItem
 from ehr.medications import home_medications
 from ehr.mending import MENDED, mend
 from ehr.phenotypes import LabelSet
 from ehr.progress import Advance, bar, say
+from ehr.schemas import MEDICATIONS_SCHEMA, NOTES_SCHEMA, SERIES_SCHEMA
 from ehr.sections import SECTIONS, NotePolicy, cut_sections
-from ehr.series import SeriesDefinition, SeriesItem
+from ehr.series import SeriesDefinition
 from ehr.splits import SplitPolicy
 from ehr.summary import KINDS, SummaryFacts, render_summary
 from ehr.tables import Workspace

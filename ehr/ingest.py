@@ -9,18 +9,20 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from ehr.cohort import FORMAT, MANIFEST, SCHEMAS, Cohort, create_cohort, library_errors
+from ehr.cohort import FORMAT, MANIFEST, Cohort, create_cohort
 from ehr.errors import InputError
-from ehr.files import JsonValue, fingerprint, read_json, sha256_file, user_errors
+from ehr.files import JsonValue, fingerprint, library_errors, read_json, sha256_file, user_errors
 from ehr.filling import Plan, fill
 from ehr.hospital import Hospital
+from ehr.items import read_items
 from ehr.label_files import read_label_set, write_label_set
 from ehr.layouts.known import LAYOUTS
 from ehr.phenotypes import load_phenotypes
 from ehr.privacy import data_use, protect
 from ehr.progress import bar, say
+from ehr.schemas import SCHEMAS
 from ehr.sections import NotePolicy
-from ehr.series import choose_series, read_items, write_series
+from ehr.series import choose_series, write_series
 from ehr.splits import SplitPolicy
 from ehr.tables import Table
 from ehr.unfinished import KIND, unfinished
@@ -100,7 +102,7 @@ def ingest(
         notes: where the notes lie (MIMIC-IV-Note), where they are not found beside the tables.
         labels: another label set (`ehr.label_files`).
         series: ``paper``, ``all`` or a file (`ehr.series.choose_series`).
-        items: a file of item ids that the layout's own are added to (`ehr.series.read_items`).
+        items: a file of item ids that the layout's own are added to (`ehr.items.read_items`).
         until: ``24h``, ``48h`` or ``discharge``: nothing that was known only later is read.
         memory: limit for DuckDB; what does not fit is spilled to the cohort's own disk.
         keep_going: read a truncated packed file up to its break.

@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from ehr.files import JsonValue
+from ehr.items import SeriesItem, load_items
 from ehr.medications import prescribed_name
-from ehr.series import SeriesItem, load_items
 from ehr.summary import SUMMARY_HOURS
 from ehr.tables import Table, Workspace, find_table, need_table
 

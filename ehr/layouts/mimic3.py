@@ -15,6 +15,7 @@ import polars as pl
 from ehr.events import insert_events, prepare_events
 from ehr.files import JsonValue
 from ehr.icd9 import restore_zeros
+from ehr.items import load_items
 from ehr.layouts.common import (
     Columns,
     FoundTables,
@@ -26,7 +27,6 @@ from ehr.layouts.common import (
 )
 from ehr.layouts.mimic3_texts import load_mimic3_facts, mimic3_notes
 from ehr.progress import say
-from ehr.series import load_items
 from ehr.tables import Table, Workspace, find_table
 
 OLD_AGE = 91.4

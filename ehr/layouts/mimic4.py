@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ehr.events import insert_events, prepare_events
 from ehr.files import JsonValue
+from ehr.items import load_items
 from ehr.layouts.common import (
-    NO_PROCEDURE,
     Columns,
     FoundTables,
     hours_sql,
-    last_notes,
-    load_drug_facts,
     load_drug_names,
-    load_service_names,
     load_visits,
     odd_admissions,
 )
-from ehr.progress import say
-from ehr.series import load_items
-from ehr.summary import SUMMARY_HOURS
-from ehr.tables import Table, Workspace, find_table, need_table
+from ehr.layouts.mimic4_texts import load_mimic4_facts, mimic4_notes, notes_elsewhere
+from ehr.tables import Table, Workspace, find_table
 
 _SPECIMEN_ITEM = "52033"
 """``d_labitems``: the specimen type of a blood gas (ART., VEN., MIX., CENTRAL VENOUS.)."""
 
-_NO_ORGANISM = r"^(cancelled|positive|mixed bacterial flora|.*\bno growth\b.*)$"
 _WANTED = "SELECT itemid FROM item WHERE source_table = '{}'"
-_NOTE_MODULE = ("mimic-iv-note", "mimiciv-note", "mimic_iv_note")
 _OLDEST = 120.0
 _NEEDED: Columns = {
     "patients": ("subject_id", "gender", "anchor_age", "anchor_year"),
@@ -54,20 +47,6 @@ _FOLDERS = {
 }
 
 
-def _beside(directory: Path) -> Iterator[Path]:
-    """Give the places where MIMIC-IV-Note lies when it was downloaded beside MIMIC-IV, the latest version first.
-
-    PhysioNet's own folders are ``mimiciv/3.1`` and ``mimic-iv-note/2.2``.
-    """
-    for parent in (directory.resolve().parent, directory.resolve().parent.parent):
-        try:
-            modules = [p for p in parent.iterdir() if p.is_dir() and p.name.lower().startswith(_NOTE_MODULE)]
-            found = [place for module in modules for place in (module, *filter(Path.is_dir, module.iterdir()))]
-        except OSError:
-            continue  # a folder above that may not be listed
-        yield from sorted(found, reverse=True)
-
-
 class MimicIV(FoundTables):
     """An opened MIMIC-IV directory."""
 
@@ -84,20 +63,9 @@ class MimicIV(FoundTables):
             InputError: names the missing file or column.
         """
         super().__init__(directory, "MIMIC-IV", _NEEDED, _OPTIONAL, folders=_FOLDERS, parts=("chartevents",))
-        self._find_notes(directory, notes)
+        if notes is not None or "discharge" not in self._found:
+            self._found |= notes_elsewhere(directory, notes)
         self._require_columns()
-
-    def _find_notes(self, directory: Path, notes: Path | None) -> None:
-        """Take the discharge notes of the module MIMIC-IV-Note, where they are not among the tables."""
-        if notes is not None:
-            self._found["discharge"] = need_table(notes, "note", "discharge", "MIMIC-IV-Note")
-            return
-        for place in [] if "discharge" in self._found else _beside(directory):
-            table = find_table(place, "note", "discharge")
-            if table is not None:
-                say(f"notes are taken from {place}")
-                self._found["discharge"] = table
-                return
 
     @property
     def row_keys(self) -> Mapping[str, tuple[str, ...]]:
@@ -220,91 +188,12 @@ class MimicIV(FoundTables):
             )
 
     def load_facts(self, workspace: Workspace) -> None:
-        """Fill ``fact`` from services, ICU stays, early drugs, charted procedures and cultures."""
-        load_service_names(workspace)
-        load_drug_facts(workspace)
-        self._fact(
-            workspace,
-            ("services",),
-            "service",
-            "transfertime",
-            "SELECT e.*, coalesce(n.name, lower(e.curr_service)) AS text FROM {services} e "
-            "LEFT JOIN service_name n ON n.code = upper(e.curr_service)",
-        )
-        self._fact(workspace, ("icustays",), "unit", "intime", "SELECT e.*, e.first_careunit AS text FROM {icustays} e")
-        self._fact(
-            workspace,
-            ("procedureevents", "d_items"),
-            "procedure",
-            "starttime",
-            "SELECT e.*, d.label AS text FROM {procedureevents} e JOIN {d_items} d USING (itemid) "  # noqa: S608
-            f"WHERE coalesce(lower(e.ordercategoryname), '') NOT IN {NO_PROCEDURE}",
-        )
-        cultures = (
-            "SELECT e.*, coalesce(e.charttime, e.chartdate) AS taken, {text} AS text FROM {{microbiologyevents}} e"
-        )
-        self._fact(workspace, ("microbiologyevents",), "specimen", "taken", cultures.format(text="e.spec_type_desc"))
-        self._fact(
-            workspace,
-            ("microbiologyevents",),
-            "organism",
-            "taken",
-            cultures.format(text="e.org_name") + f" WHERE NOT regexp_matches(lower(org_name), '{_NO_ORGANISM}') ",
-            # An organism that was named only after discharge was not known.
-            _NAMED_IN_TIME,
-        )
-
-    def _fact(
-        self, workspace: Workspace, names: Sequence[str], kind: str, time: str, select: str, extra: str = ""
-    ) -> None:
-        tables = [self._found[name] for name in names if name in self._found]
-        if len(tables) < len(names):
-            return
-        queries = {name: self._found[name].sql(*_FACT_COLUMNS[name]) for name in names}
-        with workspace.joins_as_written():
-            workspace.run(
-                f"""
-                INSERT INTO fact
-                SELECT s.idx, '{kind}', min({hours_sql("e." + time)}) AS hours, e.text
-                FROM ({select.format(**queries)}) e JOIN stay s ON s.admission_id = e.hadm_id
-                WHERE e.text IS NOT NULL AND {hours_sql("e." + time)} <= {SUMMARY_HOURS} {extra}
-                GROUP BY s.idx, e.text
-                """,  # noqa: S608
-                tables=tables,
-            )
+        """Fill ``fact`` with what an admission summary may say."""
+        load_mimic4_facts(workspace, self._found)
 
     def notes(self, workspace: Workspace) -> Iterator[tuple[int, str, str]]:
-        """Give the last discharge summary of each admission, sorted by admission; addenda are passed over."""
-        table = self._found.get("discharge")
-        if table is None:
-            return
-        select = table.sql(("hadm_id", "text"), ("note_id", "note_type", "note_seq"))
-        query = f"""
-            SELECT s.idx, 'discharge:' || coalesce(n.note_id, '') AS source_row, n.text
-            FROM {select} n JOIN stay s ON s.admission_id = n.hadm_id
-            WHERE coalesce(upper(n.note_type), 'DS') = 'DS' AND n.text IS NOT NULL
-            ORDER BY s.idx, try_cast(n.note_seq AS INTEGER), n.note_id, n.text
-        """  # noqa: S608
-        yield from last_notes(workspace, query, (table,))
-
-
-_FACT_COLUMNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "services": (("hadm_id", "transfertime", "curr_service"), ()),
-    "icustays": (("hadm_id", "first_careunit", "intime"), ()),
-    "procedureevents": (("hadm_id", "starttime", "itemid"), ("ordercategoryname",)),
-    "d_items": (("itemid", "label"), ()),
-    "microbiologyevents": (
-        ("hadm_id", "spec_type_desc"),
-        ("charttime", "chartdate", "storetime", "storedate", "org_name"),
-    ),
-}
-
-
-_NAMED_IN_TIME = (
-    "AND try_cast(coalesce(e.storetime, e.storedate) AS TIMESTAMP) <= s.finish AND "  # noqa: S608
-    + hours_sql("coalesce(e.storetime, e.storedate)")
-    + " <= (SELECT coalesce(h.hours, 'inf'::DOUBLE) FROM horizon h WHERE h.idx = s.idx)"
-)
+        """Give the last discharge summary of each admission, sorted by admission."""
+        return mimic4_notes(workspace, self._found)
 
 
 def is_mimic4(directory: Path) -> bool:

@@ -10,12 +10,13 @@ from typer.testing import CliRunner
 
 import cli
 from ehr.cohort import Cohort
+from ehr.conversions import conversion
 from ehr.errors import InputError
 from ehr.leakage import NameFinder, leaks
 from ehr.page import write_page
 from ehr.phenotypes import load_phenotypes
 from ehr.privacy import MAY_LEAVE, may_leave
-from ehr.series import choose_series, conversion, read_series, write_series
+from ehr.series import choose_series, read_series, write_series
 from ehr.splits import temporal_splits
 from ehr.trace import trace
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from ehr.cohort import Cohort
 from ehr.errors import InputError
 from ehr.ingest import ingest
+from ehr.items import load_items
 from ehr.layouts.eicu_words import age, code_version, order_name, priority, split_codes, told, treatment
-from ehr.series import load_items, load_series
+from ehr.series import load_series
 from tests.ehr.eicu_files import PATIENTS, EicuBuilder, unit
 from tests.ehr.ingested import bare, counts
 

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import polars as pl
 
-from ehr.cohort import SCHEMAS, Cohort
+from ehr.cohort import Cohort
 from ehr.ingest import ingest
+from ehr.schemas import SCHEMAS
 from tests.ehr.ingested import counts, rounded
 
 HR, SBP_ART, SBP_CUFF, TEMP_F, TEMP_C, WEIGHT_LB, FIO2 = 220045, 220050, 220179, 223761, 223762, 226531, 223835

@@ -8,10 +8,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ehr.cohort import SCHEMAS, Cohort
+from ehr.cohort import Cohort
 from ehr.errors import InputError
 from ehr.ingest import ingest, open_hospital
 from ehr.layouts.known import LAYOUTS
+from ehr.schemas import SCHEMAS
 from ehr.simulator.hospital import simulate
 from ehr.trace import trace
 from tests.ehr.eicu_files import EicuBuilder, unit

@@ -12,8 +12,9 @@ import pytest
 from ehr.cohort import Cohort
 from ehr.errors import InputError
 from ehr.ingest import ingest
+from ehr.items import load_items
 from ehr.layouts.mimic3_texts import unmask
-from ehr.series import load_items, load_series
+from ehr.series import load_series
 from tests.ehr.ingested import bare, counts
 from tests.ehr.mimic3_files import Mimic3Builder
 

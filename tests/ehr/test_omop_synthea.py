@@ -12,7 +12,7 @@ import pytest
 
 from ehr.cohort import Cohort
 from ehr.ingest import ingest
-from ehr.series import load_items
+from ehr.items import load_items
 from tests.ehr import omop_builder as builder
 
 SYNTHEA = Path(__file__).parents[2].parent / "shared" / "data" / "patients" / "synthea"
