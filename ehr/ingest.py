@@ -119,18 +119,33 @@ def ingest(
     label_set = load_phenotypes() if labels is None else read_label_set(labels)
     definitions = choose_series(series)
     own_items = read_items(items, definitions) if items is not None else ()
+    plan = Plan(
+        split_file, split, seed, note_policy, label_set, definitions, own_items, _UNTIL[until], memory, keep_going
+    )
     _check_place(out)
-    settings: dict[str, JsonValue] = {
+    settings = _settings(hospital, plan, until)
+    return _read(hospital, directory, notes, out, plan, settings)
+
+
+def _settings(hospital: Hospital, plan: Plan, until: str) -> dict[str, JsonValue]:
+    """Give what was asked for, as far as the cohort depends on it."""
+    return {
         "layout": hospital.name,
-        "seed": seed,
-        "note_policy": note_policy,
-        "split": split,
+        "seed": plan.seed,
+        "note_policy": plan.note_policy,
+        "split": plan.split,
         "until": until,
-        "keep_going": keep_going,
-        "labels": fingerprint(write_label_set(label_set)),
-        "series": fingerprint([write_series(definitions), [str(item) for item in own_items]]),
+        "keep_going": plan.keep_going,
+        "labels": fingerprint(write_label_set(plan.labels)),
+        "series": fingerprint([write_series(plan.series), [str(item) for item in plan.items]]),
     }
-    sources = _hash_files(hospital.tables, split_file, directory)
+
+
+def _read(
+    hospital: Hospital, directory: Path, notes: Path | None, out: Path, plan: Plan, settings: dict[str, JsonValue]
+) -> Cohort:
+    """Make the cohort, unless it is there."""
+    sources = _hash_files(hospital.tables, plan.split_file, directory)
     key = fingerprint(
         {"settings": settings, "sources": sources, "data": _data_files(), "code": [FORMAT, _CODE_VERSION]}
     )
@@ -152,17 +167,14 @@ def ingest(
         "fingerprint": key,
         "settings": settings,
         "source": source,
-        "seeds": {"splits": seed, "folds": seed + 1},
+        "seeds": {"splits": plan.seed, "folds": plan.seed + 1},
         **terms,
         "versions": _versions(),
     }
-    plan = Plan(
-        key, split_file, split, seed, note_policy, label_set, definitions, own_items, _UNTIL[until], memory, keep_going
-    )
     with library_errors(out), unfinished(out, key) as place:
         cohort = _begin(place, manifest, key)
         protect(cohort, terms)
-        fill(hospital, cohort, place / _SCRATCH, plan)
+        fill(hospital, cohort, place / _SCRATCH, plan, key)
         shutil.rmtree(place / _SCRATCH, ignore_errors=True)
     return Cohort.open(out)
 

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from ehr.cohort import Cohort
 from ehr.describe import MISSING, PREVALENCE, Row, describe, pairs
-from ehr.files import atomic_path
+from ehr.files import write_text
 from ehr.html import inlined, templates
 
 _WIDTH, _BAR, _NAMES = 760, 20, 300
@@ -60,8 +60,7 @@ def write_page(cohort: Cohort, path: Path) -> list[Row]:
             left_out=cohort.manifest.get("records_left_out"),
         )
     )
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(path, text)
     return rows
 
 

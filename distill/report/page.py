@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -16,7 +17,7 @@ from distill.report.picture import VERBS, evidence_picture, shown_diseases
 from distill.teachers import concept_names
 from distill.teachers.sentences import describe_finding
 from distill.types import Diagnosis, DiseaseResult
-from ehr.files import atomic_path
+from ehr.files import write_text
 from ehr.html import styled, templates
 from ehr.series import load_series, series_by_code
 from ehr.types import Admission
@@ -37,6 +38,9 @@ _PLACES = {
     "ORPHA": "https://www.orpha.net/en/disease/detail/{}",
 }
 _LOCAL = re.compile(r"[A-Za-z0-9./()_;:-]+")
+
+EvidenceRows = Mapping[str, Sequence[Mapping[str, object]]]
+"""By evidence query, the rows that it gave."""
 
 CHECKED = {True: "source opened", False: "named from memory", None: "released source"}
 
@@ -150,7 +154,7 @@ def _record(row: Mapping[str, object]) -> EvidenceRecord:
 
 
 def _evidence_items(
-    needed: _Statements, bundle: Bundle, fetched: Sequence[Mapping[str, object]], names: Mapping[str, str]
+    needed: _Statements, bundle: Bundle, fetched: EvidenceRows, names: Mapping[str, str]
 ) -> list[EvidenceItem]:
     """Describe every statement of the page: from the rows that the store gave, else from the bundle."""
     ids = list(needed.diseases)
@@ -158,7 +162,7 @@ def _evidence_items(
         row["id"]: row for row in bundle.statements.filter(pl.col("id").is_in(ids)).collect().iter_rows(named=True)
     }
     records: dict[str, list[EvidenceRecord]] = {}
-    for row in fetched:
+    for row in chain.from_iterable(fetched.values()):
         if isinstance(one := row.get("statement"), str) and "source" in row:
             record = _record(row)
             if record not in records.setdefault(one, []):
@@ -239,9 +243,10 @@ def _without_anchor(item: FindingItem) -> FindingItem:
 
 
 def _sentences(
-    diagnosis: Diagnosis, anchors: Mapping[str, str], present: Mapping[str, str], names: Mapping[str, str]
+    diagnosis: Diagnosis, anchors: Mapping[str, str], findings: Sequence[FindingItem], names: Mapping[str, str]
 ) -> dict[str, list[SentenceItem]]:
     """Group the rationale's sentences by the disease they argue for ("" where they name none alone)."""
+    present = {item.concept: item.anchor for item in findings if item.anchor}
     groups: dict[str, list[SentenceItem]] = {}
     for sentence in diagnosis.rationale.sentences:
         origin, sound = "graph" if sentence.statements else "generated", True
@@ -259,7 +264,7 @@ def write_report(
     admission: Admission,
     subgraph: PatientSubgraph,
     bundle: Bundle,
-    evidence_rows: Mapping[str, Sequence[Mapping[str, object]]],
+    evidence_rows: EvidenceRows,
     out: Path,
     *,
     findings: Sequence[Finding] = (),
@@ -288,19 +293,9 @@ def write_report(
     names = concept_names(bundle) | {d.phenotype: d.name for d in diagnosis.diseases}
     ranked = sorted(diagnosis.diseases, key=lambda d: d.rank)
     shown = shown_diseases(ranked)
-    fetched = [row for rows in evidence_rows.values() for row in rows]
-    needed = _Statements()
-    for sentence in diagnosis.rationale.sentences:
-        needed.add(sentence.statements, names.get(sentence.disease or "", ""))
-    for support in evidence_picture(ranked, subgraph, findings, names, {})[1]:
-        needed.add(support.statements, names[support.disease])
-    for disease in shown:
-        for node in disease.nodes[:10]:
-            needed.add(node.statements, disease.name)
+    needed = _needed_statements(diagnosis, subgraph, findings, names)
     drawing, _ = evidence_picture(ranked, subgraph, findings, names, needed.anchors())
-    curves = draw_curves(admission.series, shown, series_by_code())
     finding_items = _finding_items(findings, shown, names)
-    measured = {series.code for series in admission.series if series.hours.size}
     sheet, policy = styled("distill.report")
     context = {
         "style": sheet,
@@ -311,15 +306,10 @@ def write_report(
         "shown": shown,
         "max_ranked": MAX_RANKED,
         "thresholds": thresholds or {},
-        "sentences": _sentences(
-            diagnosis, needed.anchors(), {i.concept: i.anchor for i in finding_items if i.anchor}, names
-        ),
+        "sentences": _sentences(diagnosis, needed.anchors(), finding_items, names),
         "drawing": drawing,
-        "curves": curves[:MAX_CURVES],
-        "more_curves": curves[MAX_CURVES:],
-        "frame": {"w": WIDTH, "h": HEIGHT, "l": LEFT, "r": RIGHT, "t": TOP, "b": BOTTOM},
-        "unmeasured": [s.name for s in load_series() if s.code not in measured],
-        "evidence": _evidence_items(needed, bundle, fetched, names),
+        **_curves(admission, shown),
+        "evidence": _evidence_items(needed, bundle, evidence_rows, names),
         "tables": _other_tables(evidence_rows),
         "findings": finding_items,
         "pieces": _notes(admission, findings, shown, names) if include_text else [],
@@ -328,9 +318,35 @@ def write_report(
         "graph": {"hash": bundle.hash, "sources": bundle.manifest.get("sources", [])},
         "names": names,
     }
-    text = templates("distill.report").get_template("report.html.j2").render(context)
-    with atomic_path(out) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(out, templates("distill.report").get_template("report.html.j2").render(context))
+
+
+def _needed_statements(
+    diagnosis: Diagnosis, subgraph: PatientSubgraph, findings: Sequence[Finding], names: Mapping[str, str]
+) -> _Statements:
+    """Give the statements of the rationale, then those of the drawing, then those that diseases attended to."""
+    needed = _Statements()
+    for sentence in diagnosis.rationale.sentences:
+        needed.add(sentence.statements, names.get(sentence.disease or "", ""))
+    ranked = sorted(diagnosis.diseases, key=lambda d: d.rank)
+    for support in evidence_picture(ranked, subgraph, findings, names, {})[1]:
+        needed.add(support.statements, names[support.disease])
+    for disease in shown_diseases(ranked):
+        for node in disease.nodes[:10]:
+            needed.add(node.statements, disease.name)
+    return needed
+
+
+def _curves(admission: Admission, shown: Sequence[DiseaseResult]) -> dict[str, object]:
+    """Draw the series, and name those that the admission has no value of."""
+    curves = draw_curves(admission.series, shown, series_by_code())
+    measured = {series.code for series in admission.series if series.hours.size}
+    return {
+        "curves": curves[:MAX_CURVES],
+        "more_curves": curves[MAX_CURVES:],
+        "frame": {"w": WIDTH, "h": HEIGHT, "l": LEFT, "r": RIGHT, "t": TOP, "b": BOTTOM},
+        "unmeasured": [s.name for s in load_series() if s.code not in measured],
+    }
 
 
 def _notes(
@@ -343,7 +359,7 @@ def _notes(
 
 
 def _other_tables(
-    evidence_rows: Mapping[str, Sequence[Mapping[str, object]]],
+    evidence_rows: EvidenceRows,
 ) -> list[tuple[str, list[str], list[list[str]]]]:
     """Give the rows of queries that are not about sources, as text, under the question that each answers."""
     questions = {query.name: query.question for query in evidence_queries()}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ehr.files import atomic_path
+from ehr.files import write_text
 from ehr.html import styled, templates
 from ehr.phenotypes import load_phenotypes
 
@@ -224,5 +224,4 @@ def write_results(metrics: Mapping[str, object], out: Path) -> None:
             simulated=meta.get("simulated") is True,
         )
     )
-    with atomic_path(out) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(out, text)

@@ -96,7 +96,16 @@ class _ChatTeacher:
         return Rationale(case.diseases, (*note, *bare, *lab)), counts
 
 
-def _cases(
+def _cases(cohort: Cohort, bundle: Bundle, *, notes: bool) -> Iterator[Case]:
+    """Yield the cases of all admissions in order, some thousands read at a time."""
+    ids = cohort.ids()
+    order = {label: place for place, label in enumerate(load_phenotypes().ids)}
+    names = concept_names(bundle)
+    for start in range(0, len(ids), _CHUNK):
+        yield from _some_cases(cohort, ids[start : start + _CHUNK], names, order, notes=notes)
+
+
+def _some_cases(
     cohort: Cohort, ids: Sequence[str], names: Mapping[str, str], order: Mapping[str, int], *, notes: bool
 ) -> Iterator[Case]:
     """Yield the cases of some admissions in the order of ``ids``."""
@@ -240,13 +249,7 @@ def teach(
     Raises:
         InputError: for an unknown teacher, a missing table, an endpoint or model that cannot be used.
     """
-    if teacher not in TEACHERS:
-        raise InputError(f"unknown teacher {teacher!r}", remedy=f"expected one of {', '.join(TEACHERS)}")
-    endpoint = endpoint_from_environment(base_url, model) if teacher == "openai" else None
-    if endpoint is not None:
-        _may_leave(cohort, endpoint, allowed=send_patients)
-    if teacher == "hf" and not model:
-        raise InputError("the teacher hf needs a model", remedy="give --model the path of a saved model")
+    endpoint = _endpoint(cohort, teacher, model, base_url, allowed=send_patients)
     asked: dict[str, object] = {"teacher": teacher, "seed": seed, "version": VERSION}
     if teacher != "graph":
         asked |= {"model": model, "base_url": endpoint.base_url if endpoint else None, "send_notes": send_notes}
@@ -257,26 +260,32 @@ def teach(
     if cohort.is_current("rationales", mark):
         say("rationales are up to date")
         return _told(cohort, teacher)
-    ids = cohort.ids()
-    labels = load_phenotypes()
-    order = {label: place for place, label in enumerate(labels.ids)}
-    names = concept_names(bundle)
-    cases = (
-        case
-        for start in range(0, len(ids), _CHUNK)
-        for case in _cases(cohort, ids[start : start + _CHUNK], names, order, notes=send_notes and teacher != "graph")
-    )
+    cases, total = _cases(cohort, bundle, notes=send_notes and teacher != "graph"), len(cohort.ids())
     if teacher == "graph":
-        rows, counts = _teach_graph(cases, len(ids), seed)
+        rows, counts = _teach_graph(cases, total, seed)
     else:
         client: Ask = _client(endpoint, model, seed)
         path = cohort.path / "answers" / f"{teacher}.jsonl"
         with closing(AnswerCache(path, asked)) as cache:
             workers = _WORKERS if endpoint is not None else 1
-            rows, counts = _teach_chat(_ChatTeacher(teacher, client, cache, seed=seed), cases, len(ids), workers)
+            rows, counts = _teach_chat(_ChatTeacher(teacher, client, cache, seed=seed), cases, total, workers)
     frame = pl.DataFrame(rows, schema=RATIONALE_SCHEMA).sort("admission_id")
     cohort.write_table("rationales", frame, mark, teacher=teacher, counts={k: counts[k] for k in sorted(counts)})
     return _told(cohort, teacher)
+
+
+def _endpoint(
+    cohort: Cohort, teacher: str, model: str | None, base_url: str | None, *, allowed: bool
+) -> Endpoint | None:
+    """Give the endpoint that a teacher asks, None for one that needs none; refuse what cannot or may not be asked."""
+    if teacher not in TEACHERS:
+        raise InputError(f"unknown teacher {teacher!r}", remedy=f"expected one of {', '.join(TEACHERS)}")
+    endpoint = endpoint_from_environment(base_url, model) if teacher == "openai" else None
+    if endpoint is not None:
+        _may_leave(cohort, endpoint, allowed=allowed)
+    if teacher == "hf" and not model:
+        raise InputError("the teacher hf needs a model", remedy="give --model the path of a saved model")
+    return endpoint
 
 
 def _told(cohort: Cohort, teacher: str) -> dict[str, str | int | float]:

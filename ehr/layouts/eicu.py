@@ -95,6 +95,28 @@ class Eicu(FoundTables):
         Age, sex, place and year are those of the first unit stay: the one whose ``hospitaladmitoffset`` is the
         largest, as the documentation of ``patient`` orders them.
         """
+        self._load_units(workspace, counts)
+        ages = workspace.frame("SELECT DISTINCT age FROM unit WHERE age IS NOT NULL ORDER BY age")["age"].to_list()
+        workspace.run("CREATE TABLE age_read (written VARCHAR, years DOUBLE)")
+        pairs = {"written": ages, "years": [age(text) for text in ages]}
+        workspace.insert("age_read", pl.DataFrame(pairs, schema={"written": pl.String, "years": pl.Float64}))
+        workspace.run(
+            """
+            INSERT INTO stay
+            SELECT idx, patienthealthsystemstayid, uniquepid, years,
+                   CASE lower(gender) WHEN 'female' THEN 'F' WHEN 'male' THEN 'M' END, NULL,
+                   coalesce(hospitaladmitsource, unitadmitsource),
+                   CASE WHEN try_cast(hospitaldischargeoffset AS DOUBLE) >= opened
+                        THEN (try_cast(hospitaldischargeoffset AS DOUBLE) - opened) / 60.0 END,
+                   hospitaldischargeyear, NULL, NULL, NULL
+            FROM unit LEFT JOIN age_read ON written = age WHERE turn = 1
+            """
+        )
+        counts["ages_over_89"] = workspace.frame("SELECT count(*) FROM unit WHERE turn = 1 AND age LIKE '>%'").item()
+        self._load_diagnoses(workspace, counts)
+
+    def _load_units(self, workspace: Workspace, counts: dict[str, JsonValue]) -> None:
+        """Fill ``unit``: each unit stay once, with its admission, when that began, and its turn in it."""
         table = self._found["patient"]
         select = table.sql(
             _NEEDED["patient"],
@@ -127,22 +149,6 @@ class Eicu(FoundTables):
             """,  # noqa: S608
             tables=(table,),
         )
-        ages = workspace.frame("SELECT DISTINCT age FROM unit WHERE age IS NOT NULL ORDER BY age")["age"].to_list()
-        workspace.run("CREATE TABLE age_read (written VARCHAR, years DOUBLE)")
-        pairs = {"written": ages, "years": [age(text) for text in ages]}
-        workspace.insert("age_read", pl.DataFrame(pairs, schema={"written": pl.String, "years": pl.Float64}))
-        workspace.run(
-            """
-            INSERT INTO stay
-            SELECT idx, patienthealthsystemstayid, uniquepid, years,
-                   CASE lower(gender) WHEN 'female' THEN 'F' WHEN 'male' THEN 'M' END, NULL,
-                   coalesce(hospitaladmitsource, unitadmitsource),
-                   CASE WHEN try_cast(hospitaldischargeoffset AS DOUBLE) >= opened
-                        THEN (try_cast(hospitaldischargeoffset AS DOUBLE) - opened) / 60.0 END,
-                   hospitaldischargeyear, NULL, NULL, NULL
-            FROM unit LEFT JOIN age_read ON written = age WHERE turn = 1
-            """
-        )
         given = workspace.frame(f"SELECT count(*) FROM {select}", tables=(table,)).item()  # noqa: S608
         units, several, moved = workspace.frame(
             "SELECT count(*), count(*) FILTER (turn = 2), count(*) FILTER (opened > 0) FROM unit"
@@ -151,8 +157,6 @@ class Eicu(FoundTables):
         counts["unit_stays_dropped"] = given - units
         counts["admissions_with_several_unit_stays"] = several
         counts["units_before_the_hospital"] = moved
-        counts["ages_over_89"] = workspace.frame("SELECT count(*) FROM unit WHERE turn = 1 AND age LIKE '>%'").item()
-        self._load_diagnoses(workspace, counts)
 
     def _load_diagnoses(self, workspace: Workspace, counts: dict[str, JsonValue]) -> None:
         """Fill ``diagnosis`` with every code that was charted in any unit stay, each once an admission."""

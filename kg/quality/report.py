@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
-from ehr.files import atomic_path, write_json
+from ehr.files import write_json, write_text
 from ehr.html import styled, templates
 from kg.quality.page import SHOWN, ids_text, label, replacement, sections_of, share, way_text
 from kg.quality.types import Quality
@@ -32,8 +32,7 @@ def write_report(found: Quality, folder: Path) -> None:
         .get_template("report.html.j2")
         .render(style=sheet, policy=policy, shown=SHOWN, summary=quality_rows(found), sections=sections_of(found))
     )
-    with atomic_path(folder / HTML) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(folder / HTML, text)
 
 
 def quality_rows(found: Quality) -> list[dict[str, str | int]]:
