@@ -15,10 +15,9 @@ from markupsafe import Markup
 from ehr.cohort import Cohort
 from ehr.describe import MISSING, PREVALENCE, Row, describe, pairs
 from ehr.files import write_text
-from ehr.html import inlined, templates
+from ehr.html import styled, templates
 
 _WIDTH, _BAR, _NAMES = 760, 20, 300
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _AGES = [(float(low), f"{low}–{low + 9}" if low < 90 else "90 and over") for low in range(0, 100, 10)]
 _STAYS = [
     (0.0, "under 1 day"),
@@ -47,12 +46,13 @@ def write_page(cohort: Cohort, path: Path) -> list[Row]:
         InputError: where a table of the cohort is missing, or the file cannot be written.
     """
     rows = describe(cohort)
+    sheet, policy = styled("ehr")
     text = (
         templates("ehr")
         .get_template("cohort.html.j2")
         .render(
-            policy=_POLICY,
-            style=Markup(inlined("ehr", "style.css")[0]),  # noqa: S704 - a file of this package
+            policy=policy,
+            style=sheet,
             data_use=str(cohort.manifest.get("data_use", "")),
             groups=[(name, list(found)) for name, found in groupby(rows, key=lambda row: row["group"])],
             columns=[name for name in rows[0] if name not in {"group", "measure"}],
