@@ -16,15 +16,8 @@ from ehr.events import insert_events, prepare_events
 from ehr.files import JsonValue
 from ehr.icd9 import restore_zeros
 from ehr.items import load_items
-from ehr.layouts.common import (
-    Columns,
-    FoundTables,
-    hours_sql,
-    load_drug_names,
-    load_visits,
-    odd_admissions,
-    renamed_items,
-)
+from ehr.layouts.common import Columns, FoundTables, hours_sql, load_drug_names, load_visits
+from ehr.layouts.mimic import LABS_IN_STAY, admitted_sql, odd_admissions, renamed_items, wanted_items
 from ehr.layouts.mimic3_texts import load_mimic3_facts, mimic3_notes
 from ehr.progress import say
 from ehr.tables import Table, Workspace, find_table
@@ -39,7 +32,6 @@ _SPECIMEN_ITEM = "50800"
 _ERAS = {"carevue": "2001 - 2008", "metavision": "2008 - 2012"}
 """Years of the two charting systems: the only trace of the true year that ``ICUSTAYS.DBSOURCE`` leaves."""
 
-_WANTED = "SELECT itemid FROM item WHERE source_table = '{}'"
 _NO_PLACE = "('** INFO NOT AVAILABLE **', 'UNKNOWN')"
 
 _NEEDED: Columns = {
@@ -97,12 +89,7 @@ class MimicIII(FoundTables):
         workspace.run(
             f"""
             INSERT INTO stay
-            WITH admitted AS (
-                SELECT *, try_cast(admittime AS TIMESTAMP) AS start, try_cast(dischtime AS TIMESTAMP) AS finish,
-                       try_cast(edregtime AS TIMESTAMP) AS arrival
-                FROM {rows} WHERE hadm_id IS NOT NULL AND subject_id IS NOT NULL
-                QUALIFY row_number() OVER (PARTITION BY hadm_id ORDER BY admittime, dischtime, subject_id) = 1
-            ),
+            WITH admitted AS ({admitted_sql(rows)}),
             person AS (
                 SELECT subject_id, gender, try_cast(dob AS TIMESTAMP) AS born FROM {people}
                 QUALIFY row_number() OVER (PARTITION BY subject_id ORDER BY dob, gender) = 1
@@ -181,7 +168,7 @@ class MimicIII(FoundTables):
             self._load_chart(workspace, self._found["chartevents"])
 
     def _load_labs(self, workspace: Workspace, labs: Table) -> None:
-        select = labs.sql(_OPTIONAL["labevents"], ("value", "valueuom"), among=("itemid", _WANTED.format("labevents")))
+        select = labs.sql(_OPTIONAL["labevents"], ("value", "valueuom"), among=wanted_items("labevents"))
         insert_events(
             workspace,
             f"""
@@ -191,18 +178,13 @@ class MimicIII(FoundTables):
                    CASE WHEN i.rule IN ('arterial', 'specimen')
                         THEN e.subject_id || '/' || epoch(try_cast(e.charttime AS TIMESTAMP))::BIGINT END AS specimen
             FROM {select} e
-            JOIN item i ON i.source_table = 'labevents' AND i.itemid = e.itemid
-            LEFT JOIN visit v ON e.hadm_id IS NULL AND v.patient_id = e.subject_id
-                 AND try_cast(e.charttime AS TIMESTAMP) >= v.opens AND try_cast(e.charttime AS TIMESTAMP) < v.closes
-            LEFT JOIN stay s ON s.admission_id = coalesce(e.hadm_id, v.admission_id)
+            {LABS_IN_STAY}
             """,  # noqa: S608
             (labs,),
         )
 
     def _load_chart(self, workspace: Workspace, chart: Table) -> None:
-        select = chart.sql(
-            _OPTIONAL["chartevents"], ("value", "valueuom", "error"), among=("itemid", _WANTED.format("chartevents"))
-        )
+        select = chart.sql(_OPTIONAL["chartevents"], ("value", "valueuom", "error"), among=wanted_items("chartevents"))
         insert_events(
             workspace,
             f"""

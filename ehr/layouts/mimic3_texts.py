@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from ehr.layouts.common import NO_PROCEDURE, hours_sql, last_notes, load_drug_facts, load_service_names
+from ehr.layouts.common import hours_sql, last_notes, load_drug_facts
+from ehr.layouts.mimic import NO_PROCEDURE, load_service_names
 from ehr.summary import SUMMARY_HOURS
 from ehr.tables import Table, Workspace
 

@@ -8,21 +8,14 @@ from pathlib import Path
 from ehr.events import insert_events, prepare_events
 from ehr.files import JsonValue
 from ehr.items import load_items
-from ehr.layouts.common import (
-    Columns,
-    FoundTables,
-    hours_sql,
-    load_drug_names,
-    load_visits,
-    odd_admissions,
-)
+from ehr.layouts.common import Columns, FoundTables, hours_sql, load_drug_names, load_visits
+from ehr.layouts.mimic import LABS_IN_STAY, admitted_sql, odd_admissions, wanted_items
 from ehr.layouts.mimic4_texts import load_mimic4_facts, mimic4_notes, notes_elsewhere
 from ehr.tables import Table, Workspace, find_table
 
 _SPECIMEN_ITEM = "52033"
 """``d_labitems``: the specimen type of a blood gas (ART., VEN., MIX., CENTRAL VENOUS.)."""
 
-_WANTED = "SELECT itemid FROM item WHERE source_table = '{}'"
 _OLDEST = 120.0
 _NEEDED: Columns = {
     "patients": ("subject_id", "gender", "anchor_age", "anchor_year"),
@@ -88,12 +81,7 @@ class MimicIV(FoundTables):
         workspace.run(
             f"""
             INSERT INTO stay
-            WITH once AS (
-                SELECT *, try_cast(admittime AS TIMESTAMP) AS start, try_cast(dischtime AS TIMESTAMP) AS finish,
-                       try_cast(edregtime AS TIMESTAMP) AS arrival
-                FROM {rows} WHERE hadm_id IS NOT NULL AND subject_id IS NOT NULL
-                QUALIFY row_number() OVER (PARTITION BY hadm_id ORDER BY admittime, dischtime, subject_id) = 1
-            ),
+            WITH once AS ({admitted_sql(rows)}),
             person AS (
                 SELECT *, try_cast(anchor_age AS DOUBLE) AS years FROM {people}
                 QUALIFY row_number() OVER (PARTITION BY subject_id ORDER BY anchor_year, anchor_age, gender) = 1
@@ -131,7 +119,7 @@ class MimicIV(FoundTables):
             select = chart.sql(
                 ("hadm_id", "stay_id", "itemid", "charttime", "valuenum"),
                 ("value", "valueuom"),
-                among=("itemid", _WANTED.format("chartevents")),
+                among=wanted_items("chartevents"),
             )
             insert_events(
                 workspace,
@@ -150,7 +138,7 @@ class MimicIV(FoundTables):
         select = labs.sql(
             ("labevent_id", "subject_id", "hadm_id", "itemid", "charttime", "valuenum"),
             ("specimen_id", "value", "valueuom", "ref_range_lower", "ref_range_upper", "comments"),
-            among=("itemid", _WANTED.format("labevents")),
+            among=wanted_items("labevents"),
         )
         insert_events(
             workspace,
@@ -159,10 +147,7 @@ class MimicIV(FoundTables):
                    e.comments AS remark, e.valueuom AS unit, e.ref_range_lower AS low, e.ref_range_upper AS high,
                    e.labevent_id AS source, e.specimen_id AS specimen
             FROM {select} e
-            JOIN item i ON i.source_table = 'labevents' AND i.itemid = e.itemid
-            LEFT JOIN visit v ON e.hadm_id IS NULL AND v.patient_id = e.subject_id
-                 AND try_cast(e.charttime AS TIMESTAMP) >= v.opens AND try_cast(e.charttime AS TIMESTAMP) < v.closes
-            LEFT JOIN stay s ON s.admission_id = coalesce(e.hadm_id, v.admission_id)
+            {LABS_IN_STAY}
             """,  # noqa: S608
             (labs,),
         )
