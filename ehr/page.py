@@ -14,8 +14,7 @@ from markupsafe import Markup
 
 from ehr.cohort import Cohort
 from ehr.describe import MISSING, PREVALENCE, Row, describe, pairs
-from ehr.files import write_text
-from ehr.html import styled, templates
+from ehr.html import render_page
 
 _WIDTH, _BAR, _NAMES = 760, 20, 300
 _AGES = [(float(low), f"{low}–{low + 9}" if low < 90 else "90 and over") for low in range(0, 100, 10)]
@@ -46,21 +45,16 @@ def write_page(cohort: Cohort, path: Path) -> list[Row]:
         InputError: where a table of the cohort is missing, or the file cannot be written.
     """
     rows = describe(cohort)
-    sheet, policy = styled("ehr")
-    text = (
-        templates("ehr")
-        .get_template("cohort.html.j2")
-        .render(
-            policy=policy,
-            style=sheet,
-            data_use=str(cohort.manifest.get("data_use", "")),
-            groups=[(name, list(found)) for name, found in groupby(rows, key=lambda row: row["group"])],
-            columns=[name for name in rows[0] if name not in {"group", "measure"}],
-            plots=_plots(cohort, rows),
-            left_out=cohort.manifest.get("records_left_out"),
-        )
+    render_page(
+        path,
+        "ehr",
+        "cohort.html.j2",
+        data_use=str(cohort.manifest.get("data_use", "")),
+        groups=[(name, list(found)) for name, found in groupby(rows, key=lambda row: row["group"])],
+        columns=[name for name in rows[0] if name not in {"group", "measure"}],
+        plots=_plots(cohort, rows),
+        left_out=cohort.manifest.get("records_left_out"),
     )
-    write_text(path, text)
     return rows
 
 

@@ -17,8 +17,7 @@ from distill.report.picture import VERBS, evidence_picture, shown_diseases
 from distill.teachers import concept_names
 from distill.teachers.sentences import describe_finding
 from distill.types import Diagnosis, DiseaseResult
-from ehr.files import write_text
-from ehr.html import styled, templates
+from ehr.html import render_page
 from ehr.series import load_series, series_by_code
 from ehr.types import Admission
 from kg.bundle import Bundle
@@ -296,10 +295,7 @@ def write_report(
     needed = _needed_statements(diagnosis, subgraph, findings, names)
     drawing, _ = evidence_picture(ranked, subgraph, findings, names, needed.anchors())
     finding_items = _finding_items(findings, shown, names)
-    sheet, policy = styled("distill.report")
     context = {
-        "style": sheet,
-        "policy": policy,
         "diagnosis": diagnosis,
         "admission": admission,
         "ranked": ranked,
@@ -318,7 +314,7 @@ def write_report(
         "graph": {"hash": bundle.hash, "sources": bundle.manifest.get("sources", [])},
         "names": names,
     }
-    write_text(out, templates("distill.report").get_template("report.html.j2").render(context))
+    render_page(out, "distill.report", "report.html.j2", **context)
 
 
 def _needed_statements(
