@@ -16,7 +16,7 @@ from kg.link.context_rules import ContextRules, context_rules
 from kg.link.context_terms import AFFIRMED, KINDS, MEANS, Term, Trigger
 from kg.link.words import Words
 
-_SHORT = {"former": 4, "beside": 4}
+_SHORT = {"former": 4, "beside": 4, "current": 4}
 """Tokens in which "previous" and "negative" find what they qualify."""
 _CLAUSE_ENDS = frozenset(".;,)\n")
 _LIST_WORDS = frozenset((",", "or", "nor"))
@@ -53,9 +53,11 @@ class Course:
         Args:
             concept: what is mentioned.
             said: what the text says of it: a flag, ``resolved``, ``history_of``, ``dated`` (a time in the past is
-                given), ``over`` (and nothing says that it began then or goes on), ``removed``.
+                given), ``over`` (and nothing says that it began then or goes on), ``removed``, ``current``.
         """
         if "family" in said:  # of a relative, "history of" says no more than that there was a case
+            return False
+        if "current" in said and "resolved" not in said:
             return False
         if "historical" in said or "resolved" in said or ("dated" in said and concept in self.events):
             return True
@@ -172,12 +174,12 @@ class _Sentence:
     def _said(self, role: str, low: int, high: int) -> tuple[str, ...]:
         """Give what a trigger says of the mentions in its scope."""
         if role == "date":
-            return ("dated",)
+            return ("dated",) if self._rules.short.isdisjoint(self._lower[low:high]) else ("dated", "over")
         if role == "dated":
             goes_on = any(hit.term.onset for hit in self._hits if low <= hit.first < high)
             return ("dated",) if goes_on else ("dated", "over")
         if role == "initial":  # "initially" is past where the sentence says what came after
-            return ("over",) if not _CONTRAST.isdisjoint(self._lower[high : self._end]) else ()
+            return ("over",) if not _CONTRAST.isdisjoint(self._lower[low : self._end]) else ()
         return (MEANS.get(role, role),)
 
     def _applies(self, hit: _Hit, trigger: Trigger, both: bool) -> bool:

@@ -36,6 +36,7 @@ class ContextRules:
         heads: the terms by their first token.
         fillers: words that may stand between a trigger and a word that would end its scope.
         forward, backward: a trigger's reach in tokens.
+        short: words for what is soon over.
         again_before, again_after: words beside a finding that is there, though said to be gone before.
         sections: flag by section.
         headings: section by heading.
@@ -48,6 +49,7 @@ class ContextRules:
     fillers: frozenset[str]
     forward: int
     backward: int
+    short: frozenset[str]
     again_before: frozenset[str]
     again_after: frozenset[str]
     sections: dict[str, str]
@@ -82,6 +84,7 @@ def context_rules(own: Path | None = None) -> ContextRules:
         fillers=frozenset(data["fillers"]),
         forward=int(data["reach"]["forward"]),
         backward=int(data["reach"]["backward"]),
+        short=frozenset(data["again"]["short"]),
         again_before=frozenset(data["again"]["before"]),
         again_after=frozenset(data["again"]["after"]),
         sections=dict(data["sections"]),
