@@ -1,6 +1,7 @@
 """How well and how fast text is linked to concepts, on notes annotated by hand, beside what others offer.
 
-    python -m benchmarks.linking --half develop|unseen --texts DIR [--bundle graph/] [--errors] [--no-peers]
+    python -m benchmarks.linking --half develop|unseen|develop_2|unseen_2 --texts DIR [--bundle graph/] [--errors] [--no-peers]
+    python -m benchmarks.linking --half flags --texts DIR [--bundle graph/] [--errors]
 
 ``DIR`` holds ACI-Bench and MTS-Dialog (see ``benchmarks/linking_notes.py``). Scores: mentions (a span that overlaps an
 annotated one, one to one), terms (one of the accepted ones), and each context flag among the mentions found; 95 %

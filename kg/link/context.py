@@ -16,7 +16,7 @@ from kg.link.context_rules import ContextRules, context_rules
 from kg.link.context_terms import AFFIRMED, KINDS, MEANS, Term, Trigger
 from kg.link.words import Words
 
-_SHORT = {"former": 4, "beside": 4, "current": 4}
+_SHORT = {"former": 4, "beside": 4, "current": 4, "happened": 4}
 """Tokens in which "previous" and "negative" find what they qualify."""
 _CLAUSE_ENDS = frozenset(".;,)\n")
 _LIST_WORDS = frozenset((",", "or", "nor"))
@@ -41,11 +41,13 @@ class Course:
         lasting: of those that do not pass (diabetes): "history of" leaves them current.
         events: happen and are over (a fracture, an infarction): past wherever a time in the past is given.
         removable: gone once they were taken out (a tumor, a stone).
+        momentary: happen in a moment (a stroke): "had" one says that it is past.
     """
 
     lasting: Collection[str]
     events: Collection[str]
     removable: Collection[str]
+    momentary: Collection[str]
 
     def is_past(self, concept: str, said: set[str]) -> bool:
         """Say whether a mention is past and not now.
@@ -53,7 +55,8 @@ class Course:
         Args:
             concept: what is mentioned.
             said: what the text says of it: a flag, ``resolved``, ``history_of``, ``dated`` (a time in the past is
-                given), ``over`` (and nothing says that it began then or goes on), ``removed``, ``current``.
+                given), ``over`` (and nothing says that it began then or goes on), ``removed``, ``happened``,
+                ``current``.
         """
         if "family" in said:  # of a relative, "history of" says no more than that there was a case
             return False
@@ -61,7 +64,7 @@ class Course:
             return False
         if "historical" in said or "resolved" in said or ("dated" in said and concept in self.events):
             return True
-        if "removed" in said and concept in self.removable:
+        if ("removed" in said and concept in self.removable) or ("happened" in said and concept in self.momentary):
             return True
         passes = concept.startswith(("HP:", "CCS:")) and concept not in self.lasting  # drugs and habits stay
         return passes and ("history_of" in said or "over" in said)
@@ -198,8 +201,13 @@ class _Sentence:
         """Give a trigger's scope as a half-open range of tokens."""
         hit = self._hits[position]
         if trigger.direction == "forward":
-            return hit.last + 1, self._scope_end(position, trigger.role)
+            end = self._scope_end(position, trigger.role)
+            if trigger.role in ("dated", "date") and hit.first != self._first:  # "…, in 2005 a stroke, cough"
+                end = next((at for at in range(hit.last + 1, end) if self._lower[at] == ","), end)
+            return hit.last + 1, end
         low = self._scope_start(position, trigger.role)
+        if trigger.role in ("dated", "date"):
+            low = next((at + 1 for at in range(hit.first - 2, low, -1) if self._lower[at] == ","), low)
         if trigger.role == AFFIRMED:
             return self._affirmed(low, hit.first), hit.first
         return low, hit.first

@@ -40,7 +40,7 @@ class ContextRules:
         again_before, again_after: words beside a finding that is there, though said to be gone before.
         sections: flag by section.
         headings: section by heading.
-        lasting, passing, events, removable: concepts of which, and of all below, is said how they go over time.
+        lasting, passing, events, removable, momentary: how these concepts, and all below them, go over time.
         lasting_alone: the same as ``lasting``, without those below.
         digest: of all files read.
     """
@@ -59,6 +59,7 @@ class ContextRules:
     passing: tuple[str, ...]
     events: tuple[str, ...]
     removable: tuple[str, ...]
+    momentary: tuple[str, ...]
     digest: str
 
 
@@ -94,6 +95,7 @@ def context_rules(own: Path | None = None) -> ContextRules:
         passing=tuple(over_time["passing"]),
         events=tuple(over_time["events"]),
         removable=tuple(over_time["removable"]),
+        momentary=tuple(over_time["momentary"]),
         digest=hashlib.sha256(raw).hexdigest()[:16],
     )
 

@@ -123,7 +123,7 @@ def _course(bundle: Bundle, rules: ContextRules) -> Course:
     if key not in _COURSES:
         parents = parents_of(bundle)
         lasting = descendants_of(rules.lasting, parents) - descendants_of(rules.passing, parents)
-        events, removable = descendants_of(rules.events, parents), descendants_of(rules.removable, parents)
+        others = (descendants_of(roots, parents) for roots in (rules.events, rules.removable, rules.momentary))
         _COURSES.clear()
-        _COURSES[key] = Course(frozenset(lasting | set(rules.lasting_alone)), frozenset(events), frozenset(removable))
+        _COURSES[key] = Course(frozenset(lasting | set(rules.lasting_alone)), *map(frozenset, others))
     return _COURSES[key]

@@ -37,6 +37,12 @@ def flags(text: str, bundle: Bundle) -> list[str]:
         ("Initially she had fever; now she has a cough.", ["historical", ""]),
         ("She no longer has any nausea.", ["historical"]),
         ("Father has a history of stroke.", ["family"]),
+        ("She has had a stroke and pain from her stroke.", ["historical", "", "historical"]),
+        ("Follow-up after a heart attack.", ["historical"]),
+        ("Past medical history: newly diagnosed pneumonia, stroke", ["", "historical"]),
+        ("In 11/92 he had an episode of nausea, now cough.", ["historical", ""]),
+        ("She denies any more nausea.", ["historical"]),
+        ("Cough, stroke several years before on the right, nausea, which is present.", ["", "historical", ""]),
     ],
 )
 def test_times(text: str, expected: list[str], bundle: Bundle) -> None:
@@ -72,6 +78,9 @@ def test_what_was_called_gone_stays_past(text: str, expected: list[str], bundle:
         ("He is fever free.", ["negated"]),
         ("No treatment was given and the cough went on.", [""]),
         ("He denies, however, any cough.", ["negated"]),
+        ("The mother has described a cough. No one else has fever.", ["", "negated family"]),
+        ("He denies pain, just nausea.", ["negated", ""]),
+        ("To evaluate for causes of nausea or fever.", ["", ""]),
         ("Possible heart attack, ?stroke.", ["hypothetical", "hypothetical"]),
         ("Is there fever? Cough.", ["", ""]),
         ("If he would have a fever of 101.4, chills or cough, call.", ["hypothetical"] * 3),
