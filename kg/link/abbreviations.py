@@ -73,7 +73,7 @@ def find_abbreviations(words: Words, normal: Sequence[str], concepts: frozenset[
         senses = known.senses.get(token)
         if senses is None:
             continue
-        if token in known.cased and not words.text[words.starts[at] : words.ends[at]].isupper():
+        if token in known.cased and not words.raw(at, at).isupper():
             continue
         around = frozenset(normal[max(0, at - NEAR) : at]) | frozenset(normal[at + 1 : at + NEAR])
         sense = meaning(senses, around)

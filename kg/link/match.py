@@ -201,7 +201,7 @@ def _line(normal: list[str]) -> tuple[str, dict[int, int], dict[int, int]]:
 
 
 def _in_capitals(words: Words, first: int, last: int) -> bool:
-    raw = words.text[words.starts[first] : words.ends[last]]
+    raw = words.raw(first, last)
     letters = [c for c in raw.removesuffix("s") if c.isalpha()]
     return bool(letters) and all(c.isupper() for c in letters)
 

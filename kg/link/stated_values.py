@@ -110,10 +110,10 @@ def _stated(
 
 def _value(words: Words, at: int) -> tuple[float, int, float | None]:
     """Read the number at a token: its value, its last token, and what follows a slash."""
-    lower, starts, ends = words.lower, words.starts, words.ends
+    lower, starts = words.lower, words.starts
 
     def joined(left: int, right: int) -> bool:
-        return right < len(lower) and ends[left] == starts[right]
+        return right < len(lower) and words.end(left) == starts[right]
 
     last = at
     text = lower[at]

@@ -92,7 +92,7 @@ class Linker:
                 Mention(
                     concept=match.concept,
                     start=start,
-                    end=words.ends[match.last],
+                    end=words.end(match.last),
                     negated="negated" in found,
                     historical="historical" in found,
                     hypothetical="hypothetical" in found,

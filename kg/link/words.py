@@ -6,9 +6,15 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate, chain
+from operator import itemgetter
 from typing import NamedTuple
 
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)?|[^\w\s]|_|\n")
+_PIECE = re.compile(rf"(?:{_TOKEN.pattern})[^\S\n]*")
+# Stretches with the white space after them make up the text, but for blanks at its beginning.
+_CHUNK = re.compile(r"\S+\s*|\n\s*")
+_LEADING = re.compile(r"[^\S\n]*")
 _BRITISH = (
     (re.compile(r"haem"), "hem"),
     (re.compile(r"aemi"), "emi"),
@@ -90,7 +96,7 @@ class Words:
     Attributes:
         lower: the piece in lower case, punctuation included.
         normal: its normal form; empty where a name may pass over it (hyphen, article), ``|`` where none may.
-        starts, ends: character offsets.
+        starts: character offsets.
         sentences: half-open piece ranges.
     """
 
@@ -98,71 +104,92 @@ class Words:
     lower: list[str]
     normal: list[str]
     starts: list[int]
-    ends: list[int]
     sentences: list[tuple[int, int]]
 
+    def raw(self, first: int, last: int) -> str:
+        """Give the text from one token to another, both included."""
+        following = self.starts[last + 1] if last + 1 < len(self.starts) else len(self.text)
+        piece = self.text[self.starts[first] : following]
+        return piece.rstrip() if self.lower[last] != "\n" else piece[: piece.rindex("\n") + 1]
 
-class _Pieces(dict[str, tuple[str, str]]):
-    """Each piece of text with its lower and normal form, made once; emptied when it grows too large."""
+    def end(self, at: int) -> int:
+        """Give the offset after a token's last character."""
+        return self.starts[at] + len(self.raw(at, at))
 
-    def __missing__(self, piece: str) -> tuple[str, str]:
-        if len(self) > _MOST_PIECES:
-            self.clear()
-        small = piece.lower()
-        if small[0].isalnum():
-            normal = "" if small in _SKIPPED else normal_word(piece)
-        else:
-            normal = "|" if piece in _BARRIERS else ""
-        self[piece] = made = (small, normal)
+    @property
+    def ends(self) -> list[int]:
+        """The offset after each token; made anew each time, so ask `end` for a single one."""
+        return [self.end(at) for at in range(len(self.starts))]
+
+
+class _Chunk(NamedTuple):
+    """A stretch and the white space after it, as tokens: lower and normal forms, and lengths with white space."""
+
+    lower: tuple[str, ...]
+    normal: tuple[str, ...]
+    lengths: tuple[int, ...]
+
+
+class _Chunks(dict[str, _Chunk]):
+    """Each stretch without white space inside, cut once; emptied when it grows too large."""
+
+    def __missing__(self, chunk: str) -> _Chunk:
+        pieces = _PIECE.findall(chunk)
+        lower = [piece.rstrip().lower() or "\n" for piece in pieces]
+        made = _Chunk(tuple(lower), tuple(map(_normal, lower)), tuple(map(len, pieces)))
+        if len(chunk) <= _LONGEST_KEPT:
+            if len(self) > _MOST_CHUNKS:
+                self.clear()
+            self[chunk] = made
         return made
 
 
-_MOST_PIECES = 200_000
-_PIECES = _Pieces()
+def _normal(lower: str) -> str:
+    if lower[0].isalnum():
+        return "" if lower in _SKIPPED else normal_word(lower)
+    return "|" if lower in _BARRIERS else ""
+
+
+_MOST_CHUNKS = 200_000
+_LONGEST_KEPT = 80
+_CHUNKS = _Chunks()
 _BREAKING = frozenset("\n.!?")
 
 
 def cut(text: str) -> Words:
     """Cut a text into tokens and sentences; offsets are those of the text as given."""
-    lower: list[str] = []
-    normal: list[str] = []
-    starts: list[int] = []
-    ends: list[int] = []
+    beginning = _LEADING.match(text)
+    lead = beginning.end() if beginning else 0
+    chunks = list(map(_CHUNKS.__getitem__, _CHUNK.findall(text, lead)))
+    lower = list(chain.from_iterable(map(itemgetter(0), chunks)))
+    normal = list(chain.from_iterable(map(itemgetter(1), chunks)))
+    starts = list(accumulate(chain.from_iterable(map(itemgetter(2), chunks)), initial=lead))
+    starts.pop()
     sentences: list[tuple[int, int]] = []
-    first = 0
-    line_start = 0
-    known = _PIECES
-    for match in _TOKEN.finditer(text):
-        start, end = match.span()
-        piece = text[start:end]
-        small, plain = known[piece]
-        lower.append(small)
-        starts.append(start)
-        ends.append(end)
-        if piece in _BREAKING:
-            hard = True
-            if piece == "\n":
-                hard = _hard_break(text, start, line_start)
-                line_start = end
-            elif piece == ".":
-                hard = _ends_sentence(text, start, lower)
-            normal.append("|" if hard else "")
-            if hard:
-                sentences.append((first, len(lower)))
-                first = len(lower)
+    first = line_start = 0
+    for at in [place for place, token in enumerate(lower) if token in _BREAKING]:
+        token, start = lower[at], starts[at]
+        if token == "\n":
+            hard = _hard_break(text, start, line_start)
+            line_start = start + 1
         else:
-            normal.append(plain)
+            hard = token != "." or _ends_sentence(text, start, lower[at - 1] if at else "")
+        if hard:
+            sentences.append((first, at + 1))
+            first = at + 1
+        else:
+            normal[at] = ""
     if first < len(lower):
         sentences.append((first, len(lower)))
-    return Words(text, lower, normal, starts, ends, sentences)
+    return Words(text, lower, normal, starts, sentences)
 
 
-def _ends_sentence(text: str, at: int, tokens: list[str]) -> bool:
-    """Say whether the point at ``at``, the last token, ends a sentence: not inside a number or after a title."""
+def _ends_sentence(text: str, at: int, before: str) -> bool:
+    """Say whether the point at ``at``, after the token ``before``, ends a sentence: not in a number, nor after a title."""
     following = text[at + 1 : at + 2]
     if following and not following.isspace():
         return False
-    return not (len(tokens) > 1 and tokens[-2] in _ABBREVIATED)
+    return before not in _ABBREVIATED
 
 
 def _hard_break(text: str, at: int, line_start: int) -> bool:
