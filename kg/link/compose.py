@@ -8,11 +8,13 @@ functions that fail; "kidney problems" is an abnormality of that system.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from kg.link.names import Name
-from kg.link.parts import Lookup, Placed, Unit, cut_units, parts, sites_above
+from kg.link.parts import Lookup, Unit, cut_units, parts, sites_above
+from kg.link.reading import BARE, GAP, INSIDE, KNOWN, PHRASE, WITH, Reading, marked
 
 MOST_UNITS = 4
 """Units of meaning in the longest name that is taken apart."""
@@ -38,6 +40,29 @@ class Composed(NamedTuple):
     first: int
     last: int
     how: int
+
+
+_GOES_ON = KNOWN | GAP | WITH
+_INSIDE = bytes((INSIDE,))
+_PHRASE, _BARE = re.compile(marked(PHRASE)), re.compile(marked(BARE))
+# A part that another follows, with no more between than is ever passed over.
+_START = re.compile(
+    marked(KNOWN) + b"(?=" + _INSIDE + b"*(?:" + marked(GAP, WITH) + _INSIDE + b"*){0,%d}" % (_LIMIT + 1) + marked(KNOWN) + b")",
+    re.DOTALL,
+)
+
+
+class _Row(NamedTuple):
+    """A text as units: its words, a mark for each, the phrases by their first word, and the lists."""
+
+    said: list[str]
+    marks: bytes
+    merged: dict[int, tuple[Unit, int]]
+    lookup: Lookup
+
+    def unit(self, at: int) -> tuple[Unit, int]:
+        """Give the unit that begins at a word, and how many words it has."""
+        return self.merged.get(at) or (self.lookup[self.said[at]][1], 1)
 
 
 class Composer:
@@ -121,89 +146,99 @@ class Composer:
         """Give the term for something wrong with a site or with what it belongs to; or nothing."""
         return next((self._systems[s] for s in sites_above(site, self._parts) if s in self._systems), "")
 
-    def find(self, normal: Sequence[str], lower: Sequence[str]) -> list[Composed]:
-        """Give what can be put together in a text; answers may overlap.
+    def mark(self, word: str) -> int:
+        """Give the marks of a normal word; see `kg.link.reading`."""
+        phrases, unit = self._lookup[word]
+        return self._mark_of(unit) | (PHRASE if phrases else 0)
 
-        Args:
-            normal: each token's normal form, misspellings mended; empty where it does not count, ``|`` at barriers.
-            lower: each token in lower case.
-        """
+    def _mark_of(self, unit: Unit) -> int:
+        mark = KNOWN if unit.part or unit.key in self._vocabulary else 0
+        if not unit.part and (unit.key in self._parts.gaps or unit.key in self._parts.qualifiers):
+            mark |= GAP
+        elif not unit.part and unit.key in _WITH:
+            mark |= WITH
+        return mark | (BARE if unit.bare else 0)
+
+    def find(self, text: Reading) -> list[Composed]:
+        """Give what can be put together in a text; answers may overlap."""
         found: list[Composed] = []
-        words: list[str] = []
-        positions: list[int] = []
-        prefix = ""
-        for index, word in enumerate(normal):
-            if word == "|":
-                self._phrase(words, positions, normal, lower, found)
-                words, positions, prefix = [], [], ""
-            elif word == "non":  # non-tender is nontender
-                prefix = word
-            elif word:
-                words.append(prefix + word)
-                positions.append(index)
-                prefix = ""
-        self._phrase(words, positions, normal, lower, found)
+        row = self._row(text)
+        places = text.places
+        for match in _BARE.finditer(row.marks):
+            at = match.start()
+            unit, size = row.unit(at)
+            first, last = places[at], places[at + size - 1]
+            kind = self._parts.kinds[unit.finding]
+            concept = self._first(kind.bare)
+            near = text.normal[max(0, first - NEAR) : last + NEAR] if kind.near else ()
+            if concept and not (kind.near and kind.near.isdisjoint(near)):
+                found.append(Composed(concept, first, last, ALONE))
+        for match in _START.finditer(row.marks):
+            at = match.start()
+            found.extend(
+                Composed(concept, places[at], places[end], how) for concept, end, how in self._from(row, at)
+            )
         return found
 
-    def _phrase(
-        self,
-        words: list[str],
-        positions: list[int],
-        normal: Sequence[str],
-        lower: Sequence[str],
-        found: list[Composed],
-    ) -> None:
-        """Search one stretch without a barrier."""
-        if len(words) < 2 and (not words or words[0] not in self._parts.single):
-            return
-        known = self._parts
-        units = cut_units(words, positions, self._lookup)
-        for at, placed in enumerate(units):
-            unit = placed.unit
-            if unit.bare and self._bare(placed, normal, lower):
-                found.append(Composed(self._first(known.kinds[unit.finding].bare), placed.first, placed.last, ALONE))
-            if at + 1 < len(units) and (unit.part or unit.key in self._vocabulary):
-                found.extend(self._from(units, at))
+    def _row(self, text: Reading) -> _Row:
+        """Cut a text into units: mark the phrases of the lists, the longest first."""
+        said, lookup = text.said, self._lookup
+        merged: dict[int, tuple[Unit, int]] = {}
+        marks = text.marks
+        resume = 0
+        for match in _PHRASE.finditer(text.marks):
+            at = match.start()
+            if at < resume:
+                continue
+            for key, unit in lookup[said[at]][0]:
+                size = len(key)
+                if tuple(said[at : at + size]) == key:
+                    merged[at] = unit, size
+                    resume = at + size
+                    break
+        if merged:
+            changed = bytearray(marks)
+            for at, (unit, size) in merged.items():
+                changed[at] = self._mark_of(unit)
+                changed[at + 1 : at + size] = _INSIDE * (size - 1)
+            marks = bytes(changed)
+        return _Row(said, marks, merged, lookup)
 
-    def _bare(self, placed: Placed, normal: Sequence[str], lower: Sequence[str]) -> bool:
-        kind = self._parts.kinds[placed.unit.finding]
-        if not self._first(kind.bare):
-            return False
-        low, high = max(0, placed.first - NEAR), placed.last + NEAR
-        return not kind.near or not kind.near.isdisjoint(normal[low:high])
+    def _from(self, row: _Row, at: int) -> Iterator[tuple[str, int, int]]:
+        """Give what begins at a unit: with the units after it, as long as only gaps lie between.
 
-    def _from(self, units: list[Placed], at: int) -> Iterator[Composed]:
-        """Give what begins at a unit: with the units after it, as long as only gaps lie between."""
-        first = units[at]
-        stack: list[tuple[int, tuple[Unit, ...], int]] = [(at + 1, (first.unit,), 0)]
-        known = self._parts
+        Items are concept, last word and how it was found.
+        """
+        marks = row.marks
+        end = len(marks)
+        unit, size = row.unit(at)
+        stack: list[tuple[int, tuple[Unit, ...], int]] = [(at + size, (unit,), 0)]
         branches = _BRANCHES
         while stack:
             place, chosen, skipped = stack.pop()
-            while place < len(units):
-                placed = units[place]
-                unit = placed.unit
-                place += 1
-                known_word = unit.part or unit.key in self._vocabulary
-                passes = not unit.part and (
-                    unit.key in known.gaps
-                    or unit.key in known.qualifiers
-                    or (unit.key in _WITH and (chosen[-1].problem or chosen[-1].unable))
-                )
+            while place < end:
+                mark = marks[place]
+                if not mark & _GOES_ON:
+                    break
+                unit, size = row.unit(place)
+                place += size
+                last = chosen[-1]
+                passes = mark & GAP or (mark & WITH and (last.problem or last.unable))
                 if passes and skipped < _LIMIT + len(chosen):
-                    if known_word:  # part of a name, or standing between: try both
+                    if mark & KNOWN:  # part of a name, or standing between: try both
                         if branches:
                             stack.append((place, chosen, skipped + 1))
                             branches -= 1
                     else:
                         skipped += 1
                         continue
-                if not known_word:
+                if not mark & KNOWN:
                     break
                 chosen = (*chosen, unit)
-                concept, how = self._meaning(chosen, units[place].unit if place < len(units) else None)
+                following = row.unit(place)[0] if place < end and marks[place] & KNOWN else None
+                concept, how = self._meaning(chosen, following)
                 if concept:
-                    yield Composed(concept, first.first, placed.last, how)
+                    yield concept, place - 1, how
                 if len(chosen) == MOST_UNITS:
                     break
 
