@@ -9,28 +9,21 @@ functions that fail; "kidney problems" is an abnormality of that system.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from kg.link.names import Name
-from kg.link.parts import Lookup, Unit, cut_units, parts, sites_above
+from kg.link.meanings import ALONE, MADE, MOST_UNITS, Meanings
+from kg.link.parts import Lookup, Unit, parts
 from kg.link.reading import BARE, GAP, INSIDE, KNOWN, PHRASE, WITH, Reading, marked
 
-MOST_UNITS = 4
-"""Units of meaning in the longest name that is taken apart."""
 NEAR = 120
 """Tokens on both sides in which a word must stand that makes a bare finding one of its site."""
 _WITH = frozenset(("with", "from", "for", "him", "himself", "herself"))
 """May stand after a word such as "trouble", but not inside other findings."""
 _LINKS = frozenset(("and", "or", "/", ",", "and/or", "nor"))
-_VAGUE = frozenset(("abnormality", "abnormal", "morphology", "physiology", "functional"))
 _LIMIT = 3
 _BRANCHES = 3
 """How many words may be read both as part of a name and as standing between, from one beginning."""
-_NOT_IN_NAMES = frozenset(("and", "or", "with", "without", "no", "not", "due", "by", "from", "after", "during"))
-"""Small words that say how the parts of a name belong together: such names are only found as they stand."""
-EXACT, MADE, VAGUE, ALONE = range(4)
-"""How a finding was found: as the ontology writes it, from its parts, from "problem" or "unable", or without a site."""
 
 
 class Composed(NamedTuple):
@@ -42,109 +35,67 @@ class Composed(NamedTuple):
     how: int
 
 
+_MOST_LEARNT = 200_000
+_PASSES = GAP | WITH
 _GOES_ON = KNOWN | GAP | WITH
 _INSIDE = bytes((INSIDE,))
 _PHRASE, _BARE = re.compile(marked(PHRASE)), re.compile(marked(BARE))
 # A part that another follows, with no more between than is ever passed over.
 _START = re.compile(
-    marked(KNOWN) + b"(?=" + _INSIDE + b"*(?:" + marked(GAP, WITH) + _INSIDE + b"*){0,%d}" % (_LIMIT + 1) + marked(KNOWN) + b")",
+    marked(KNOWN)
+    + b"(?="
+    + _INSIDE
+    + b"*(?:"
+    + marked(GAP, WITH)
+    + _INSIDE
+    + b"*){0,%d}" % (_LIMIT + 1)
+    + marked(KNOWN)
+    + b")",
     re.DOTALL,
 )
 
 
 class _Row(NamedTuple):
-    """A text as units: its words, a mark for each, the phrases by their first word, and the lists."""
+    """A text as units: its words, a mark for each, the units of several words by place, those of one by the word."""
 
     said: list[str]
     marks: bytes
-    merged: dict[int, tuple[Unit, int]]
-    lookup: Lookup
+    merged: dict[int, tuple[int, int]]
+    single: Mapping[str, tuple[int, int]]
 
-    def unit(self, at: int) -> tuple[Unit, int]:
-        """Give the unit that begins at a word, and how many words it has."""
-        return self.merged.get(at) or (self.lookup[self.said[at]][1], 1)
+    def unit(self, at: int) -> tuple[int, int]:
+        """Give the number of the unit that begins at a word, and how many words it has."""
+        return self.merged.get(at) or self.single[self.said[at]]
+
+
+class _Single(dict[str, tuple[int, int]]):
+    """The unit's number of each word that is one by itself, and 1: how many words it has."""
+
+    def __init__(self, composer: Composer) -> None:
+        super().__init__()
+        self._composer = composer
+
+    def __missing__(self, word: str) -> tuple[int, int]:
+        self[word] = made = self._composer.number_of(word), 1
+        return made
 
 
 class Composer:
     """Finds findings by their parts; made from a bundle's names, used for any number of texts."""
 
-    def __init__(self, names: Iterable[Name]) -> None:
+    def __init__(self, meanings: Meanings) -> None:
         self._parts = parts()
         self._lookup = Lookup(self._parts)
-        self._bags: dict[frozenset[str], str] = {}
-        self._systems: dict[str, str] = {}
-        self._vocabulary: set[str] = set()
-        rated: dict[frozenset[str], tuple[tuple[int, int, str], str]] = {}
-        systems: dict[str, tuple[int, str]] = {}
-        concepts = set()
-        for name in names:
-            concepts.add(name.concept)
-            if name.cased or not name.concept.startswith("HP:"):
-                continue
-            words = name.key.split(" ")
-            if not _NOT_IN_NAMES.isdisjoint(words):
-                continue
-            units = [p.unit for p in cut_units(words, range(len(words)), self._lookup)]
-            self._note_system(name, units, systems)
-            said = [u for u in units if u.key not in self._parts.gaps]
-            core = [u for u in said if u.part or u.key not in self._parts.name_only]
-            bag = self._bag(core)
-            if not 2 <= len(bag) <= MOST_UNITS or any(len(key) < 3 or key.isdigit() for key in bag):
-                continue
-            rate = (len(said) - len(bag), name.rank, name.concept)
-            if bag not in rated or rate < rated[bag][0]:
-                rated[bag] = (rate, name.concept)
-        self._bags = {bag: concept for bag, (_, concept) in rated.items()}
-        self._vocabulary = {key for bag in self._bags for key in bag}
-        self._systems = {site: concept for site, (_, concept) in systems.items()}
-        self._curated = {site: concept for site, concept in self._parts.systems.items() if concept in concepts}
-        self._systems.update(self._curated)
-        self._concepts = frozenset(concepts)
+        self._meanings = meanings
+        self._learnt: dict[tuple[int, ...], tuple[str, int, bool]] = {}
+        self._units: list[Unit] = []
+        self._unit_numbers: dict[Unit, int] = {}
+        self._single = _Single(self)
 
     def words(self) -> frozenset[str]:
         """Give every word of the lists: right spellings, which misspelt ones are mended to."""
         phrases = (words for rows in self._parts.phrases.values() for words, _ in rows)
         return frozenset(self._parts.single).union(*phrases)
-
-    def _note_system(self, name: Name, units: Sequence[Unit], systems: dict[str, tuple[int, str]]) -> None:
-        """Keep "Abnormality of the X" and "Abnormal X morphology" as what a problem of X is."""
-        sites = [u.site for u in units if u.site]
-        rest = [u.key for u in units if not u.site and u.key not in self._parts.gaps]
-        if len(sites) == 1 and rest and _VAGUE.issuperset(rest):
-            rate = name.rank + (0 if rest == ["abnormality"] else 3)
-            if sites[0] not in systems or rate < systems[sites[0]][0]:
-                systems[sites[0]] = (rate, name.concept)
-
-    def _bag(self, units: Sequence[Unit]) -> frozenset[str]:
-        """Give the meaning as a set; a tissue that goes without saying is left out (muscle weakness of the arm)."""
-        keys = {u.key for u in units}
-        sites = [u.site for u in units if u.site]
-        if len(sites) > 1:
-            kinds = [self._parts.kinds[u.finding] for u in units if u.finding]
-            if any(kind.tissue == "muscle" for kind in kinds):
-                keys.discard("site muscle")
-            if self._parts.joints.intersection(sites):
-                keys.discard("site joint")
-        return frozenset(keys)
-
-    def of(self, finding: str, site: str) -> str:
-        """Give the term of a finding at a site or at what the site belongs to, else the finding's own; or nothing."""
-        kind = self._parts.kinds[finding]
-        names = [finding, kind.fallback] if kind.fallback else [finding]
-        for name in names:
-            for place in sites_above(site, self._parts):
-                concept = self._bags.get(frozenset((f"finding {name}", f"site {place}")))
-                if concept is not None:
-                    return concept
-        return "" if kind.near else self._first(kind.bare)
-
-    def _first(self, terms: Sequence[str]) -> str:
-        """Give the first of some terms that the graph has, or nothing."""
-        return next((term for term in terms if term in self._concepts), "")
-
-    def problem(self, site: str) -> str:
-        """Give the term for something wrong with a site or with what it belongs to; or nothing."""
-        return next((self._systems[s] for s in sites_above(site, self._parts) if s in self._systems), "")
 
     def mark(self, word: str) -> int:
         """Give the marks of a normal word; see `kg.link.reading`."""
@@ -152,7 +103,7 @@ class Composer:
         return self._mark_of(unit) | (PHRASE if phrases else 0)
 
     def _mark_of(self, unit: Unit) -> int:
-        mark = KNOWN if unit.part or unit.key in self._vocabulary else 0
+        mark = KNOWN if unit.part or unit.key in self._meanings.vocabulary else 0
         if not unit.part and (unit.key in self._parts.gaps or unit.key in self._parts.qualifiers):
             mark |= GAP
         elif not unit.part and unit.key in _WITH:
@@ -166,53 +117,55 @@ class Composer:
         places = text.places
         for match in _BARE.finditer(row.marks):
             at = match.start()
-            unit, size = row.unit(at)
+            number, size = row.unit(at)
             first, last = places[at], places[at + size - 1]
-            kind = self._parts.kinds[unit.finding]
-            concept = self._first(kind.bare)
+            kind = self._parts.kinds[self._units[number].finding]
+            concept = self._meanings.first(kind.bare)
             near = text.normal[max(0, first - NEAR) : last + NEAR] if kind.near else ()
             if concept and not (kind.near and kind.near.isdisjoint(near)):
                 found.append(Composed(concept, first, last, ALONE))
         for match in _START.finditer(row.marks):
-            at = match.start()
-            found.extend(
-                Composed(concept, places[at], places[end], how) for concept, end, how in self._from(row, at)
-            )
+            self._from(row, match.start(), places, found)
         return found
 
     def _row(self, text: Reading) -> _Row:
         """Cut a text into units: mark the phrases of the lists, the longest first."""
-        said, lookup = text.said, self._lookup
-        merged: dict[int, tuple[Unit, int]] = {}
-        marks = text.marks
+        said, marks = text.said, text.marks
+        merged: dict[int, tuple[int, int]] = {}
+        changed: bytearray | None = None
         resume = 0
-        for match in _PHRASE.finditer(text.marks):
+        for match in _PHRASE.finditer(marks):
             at = match.start()
             if at < resume:
                 continue
-            for key, unit in lookup[said[at]][0]:
+            for key, unit in self._lookup[said[at]][0]:
                 size = len(key)
                 if tuple(said[at : at + size]) == key:
-                    merged[at] = unit, size
+                    changed = changed or bytearray(marks)
+                    merged[at] = self.number(unit), size
+                    changed[at] = self._mark_of(unit)
+                    changed[at + 1 : at + size] = _INSIDE * (size - 1)
                     resume = at + size
                     break
-        if merged:
-            changed = bytearray(marks)
-            for at, (unit, size) in merged.items():
-                changed[at] = self._mark_of(unit)
-                changed[at + 1 : at + size] = _INSIDE * (size - 1)
-            marks = bytes(changed)
-        return _Row(said, marks, merged, lookup)
+        return _Row(said, bytes(changed) if changed else marks, merged, self._single)
 
-    def _from(self, row: _Row, at: int) -> Iterator[tuple[str, int, int]]:
-        """Give what begins at a unit: with the units after it, as long as only gaps lie between.
+    def number(self, unit: Unit) -> int:
+        """Give a unit's place in the list of those met so far."""
+        number = self._unit_numbers.setdefault(unit, len(self._units))
+        if number == len(self._units):
+            self._units.append(unit)
+        return number
 
-        Items are concept, last word and how it was found.
-        """
-        marks = row.marks
+    def number_of(self, word: str) -> int:
+        """Give the number of what a word is by itself."""
+        return self.number(self._lookup[word][1])
+
+    def _from(self, row: _Row, at: int, places: Sequence[int], found: list[Composed]) -> None:
+        """Add what begins at a unit: with the units after it, as long as only gaps lie between."""
+        marks, learnt, units = row.marks, self._learnt, self._units
         end = len(marks)
-        unit, size = row.unit(at)
-        stack: list[tuple[int, tuple[Unit, ...], int]] = [(at + size, (unit,), 0)]
+        number, size = row.unit(at)
+        stack: list[tuple[int, tuple[int, ...], int]] = [(at + size, (number,), 0)]
         branches = _BRANCHES
         while stack:
             place, chosen, skipped = stack.pop()
@@ -220,63 +173,39 @@ class Composer:
                 mark = marks[place]
                 if not mark & _GOES_ON:
                     break
-                unit, size = row.unit(place)
+                number, size = row.unit(place)
                 place += size
-                last = chosen[-1]
-                passes = mark & GAP or (mark & WITH and (last.problem or last.unable))
-                if passes and skipped < _LIMIT + len(chosen):
-                    if mark & KNOWN:  # part of a name, or standing between: try both
-                        if branches:
+                if mark & _PASSES and skipped < _LIMIT + len(chosen):
+                    last = units[chosen[-1]]
+                    if mark & GAP or last.problem or last.unable:
+                        if not mark & KNOWN:
+                            skipped += 1
+                            continue
+                        if branches:  # part of a name, or standing between: try both
                             stack.append((place, chosen, skipped + 1))
                             branches -= 1
-                    else:
-                        skipped += 1
-                        continue
                 if not mark & KNOWN:
                     break
-                chosen = (*chosen, unit)
-                following = row.unit(place)[0] if place < end and marks[place] & KNOWN else None
-                concept, how = self._meaning(chosen, following)
-                if concept:
-                    yield concept, place - 1, how
+                chosen = (*chosen, number)
+                concept, how, final = learnt.get(chosen) or self._learn(chosen)
+                if concept and (final or not self._goes_on(row, place)):
+                    found.append(Composed(concept, places[at], places[place - 1], how))
                 if len(chosen) == MOST_UNITS:
                     break
 
-    def _meaning(self, units: Sequence[Unit], following: Unit | None) -> tuple[str, int]:
-        """Give the term of some units taken together, or nothing, and how it was found.
+    def _learn(self, chosen: tuple[int, ...]) -> tuple[str, int, bool]:
+        """Work out what units mean together and keep it."""
+        if len(self._learnt) > _MOST_LEARNT:
+            self._learnt.clear()
+        self._learnt[chosen] = made = self._meanings.meaning([self._units[number] for number in chosen])
+        return made
 
-        The unit after them may say that they do not end there: the site of "itchy scalp pain" belongs to the pain.
-        """
-        first, last = units[0], units[-1]
-        vague = first.problem or first.unable
-        if (
-            last.site
-            and (first.finding or vague)
-            and following is not None
-            and (following.finding or following.problem)
-        ):
-            return "", MADE
-        if len(units) == 2 and (first.site or last.site) and (first.problem or last.problem):
-            curated = self._curated.get(first.site or last.site)
-            if curated is not None and (last.problem or first.key not in self._parts.after):
-                return curated, VAGUE
-        concept = self._bags.get(self._bag(units))
-        if concept is not None:
-            return concept, VAGUE if vague or last.problem else MADE
-        sites = [u.site for u in units if u.site]
-        findings = [u.finding for u in units if u.finding]
-        if len(findings) == 1 and len(sites) + 1 == len(units):
-            return self.of(findings[0], sites[0]), MADE
-        if len(units) != 2:
-            return "", MADE
-        function = first.function or last.function
-        if function and ((first.unable and last.function) or first.problem or (last.problem and first.function)):
-            return self._first(self._parts.functions[function]), VAGUE
-        if first.site and last.problem:
-            return self.problem(first.site), VAGUE
-        if first.problem and last.site and first.key not in self._parts.after:
-            return self.problem(last.site), VAGUE
-        return "", MADE
+    def _goes_on(self, row: _Row, place: int) -> bool:
+        """Say whether a finding or problem follows at once."""
+        if place >= len(row.marks) or not row.marks[place] & KNOWN:
+            return False
+        unit = self._units[row.unit(place)[0]]
+        return bool(unit.finding) or unit.problem
 
     def shared(self, normal: Sequence[str], lower: Sequence[str], match: tuple[int, int]) -> Iterator[Composed]:
         """Give the sites that share a match's last word: breast in "breast or ovarian cancer", all in a longer list."""
@@ -294,7 +223,7 @@ class Composer:
             unit = self._unit(normal, start, at)
             if not unit.site:
                 return
-            concept = self.of(head.finding, unit.site) if head.finding else self.problem(unit.site)
+            concept = self._meanings.of(head.finding, unit.site) if head.finding else self._meanings.problem(unit.site)
             if not concept:
                 return
             yield Composed(concept, start, at, MADE)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kg.link.abbreviations import abbreviations, find_abbreviations
-from kg.link.compose import EXACT, MADE, VAGUE, Composer
+from kg.link.compose import Composer
+from kg.link.meanings import EXACT, MADE, VAGUE, Meanings, take_apart
 from kg.link.names import STOPPED, Name, lexicon, load_names
 from kg.link.reading import CLOSER, Reader
 from kg.link.search import NameSearch
@@ -25,7 +26,7 @@ class Matcher:
 
     def __init__(self, names: list[Name], known: frozenset[str]) -> None:
         self.concepts = frozenset(name.concept for name in names)
-        self._composer = Composer(names)
+        self._composer = Composer(Meanings(take_apart(names), self.concepts))
         names = [name for name in names if name.rank != STOPPED]
         self._names = {name.key: name for name in names}
         nothing = [Name(phrase, "", 0, False) for phrase in sorted(lexicon().phrases - self._names.keys())]
@@ -37,7 +38,9 @@ class Matcher:
         values = value_words()
         mark = self._composer.mark
         short = frozenset(map(normal_word, abbreviations().senses))
-        self._reader = Reader(speller.mend, lambda word: mark(word) | (CLOSER if word in values else 0), self._search, short)
+        self._reader = Reader(
+            speller.mend, lambda word: mark(word) | (CLOSER if word in values else 0), self._search, short
+        )
 
     def find(self, words: Words) -> list[Match]:
         """Give the longest names that stand in the text, left to right, without overlap.

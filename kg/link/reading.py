@@ -62,7 +62,9 @@ class Reading:
 class _Marks(dict[str, int]):
     """What is known of each normal form; also keeps the words as mended and their codes."""
 
-    def __init__(self, mend: Callable[[str], str], mark: Callable[[str], int], search: NameSearch, short: frozenset[str]):
+    def __init__(
+        self, mend: Callable[[str], str], mark: Callable[[str], int], search: NameSearch, short: frozenset[str]
+    ):
         super().__init__()
         self.mended: dict[str, str] = {"": ""}
         self.codes: dict[str, str] = {}
