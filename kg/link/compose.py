@@ -9,12 +9,13 @@ functions that fail; "kidney problems" is an abnormality of that system.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from kg.link.meanings import ALONE, MADE, MOST_UNITS, Meanings
+from kg.link.meanings import ALONE, MOST_UNITS, Meanings, Row
 from kg.link.parts import Lookup, Unit, parts
 from kg.link.reading import BARE, GAP, INSIDE, KNOWN, PHRASE, WITH, Reading, marked
+from kg.link.words import Match
 
 NEAR = 120
 """Tokens on both sides in which a word must stand that makes a bare finding one of its site."""
@@ -24,35 +25,14 @@ _LINKS = frozenset(("and", "or", "/", ",", "and/or", "nor"))
 _LIMIT = 3
 _BRANCHES = 3
 """How many words may be read both as part of a name and as standing between, from one beginning."""
-
-
-class Composed(NamedTuple):
-    """A finding put together; token indices, both included; ``how`` is one of `MADE`, `VAGUE`, `ALONE`."""
-
-    concept: str
-    first: int
-    last: int
-    how: int
-
-
 _MOST_LEARNT = 200_000
 _PASSES = GAP | WITH
 _GOES_ON = KNOWN | GAP | WITH
 _INSIDE = bytes((INSIDE,))
 _PHRASE, _BARE = re.compile(marked(PHRASE)), re.compile(marked(BARE))
 # A part that another follows, with no more between than is ever passed over.
-_START = re.compile(
-    marked(KNOWN)
-    + b"(?="
-    + _INSIDE
-    + b"*(?:"
-    + marked(GAP, WITH)
-    + _INSIDE
-    + b"*){0,%d}" % (_LIMIT + 1)
-    + marked(KNOWN)
-    + b")",
-    re.DOTALL,
-)
+_BETWEEN = _INSIDE + b"*(?:" + marked(GAP, WITH) + _INSIDE + b"*){0,%d}" % (_LIMIT + 1)
+_START = re.compile(marked(KNOWN) + b"(?=" + _BETWEEN + marked(KNOWN) + b")")
 
 
 class _Row(NamedTuple):
@@ -110,9 +90,8 @@ class Composer:
             mark |= WITH
         return mark | (BARE if unit.bare else 0)
 
-    def find(self, text: Reading) -> list[Composed]:
-        """Give what can be put together in a text; answers may overlap."""
-        found: list[Composed] = []
+    def find(self, text: Reading, found: list[Row]) -> None:
+        """Add what can be put together in a text; answers may overlap."""
         row = self._row(text)
         places = text.places
         for match in _BARE.finditer(row.marks):
@@ -123,10 +102,9 @@ class Composer:
             concept = self._meanings.first(kind.bare)
             near = text.normal[max(0, first - NEAR) : last + NEAR] if kind.near else ()
             if concept and not (kind.near and kind.near.isdisjoint(near)):
-                found.append(Composed(concept, first, last, ALONE))
+                found.append((first, -last, ALONE, concept))
         for match in _START.finditer(row.marks):
             self._from(row, match.start(), places, found)
-        return found
 
     def _row(self, text: Reading) -> _Row:
         """Cut a text into units: mark the phrases of the lists, the longest first."""
@@ -160,7 +138,7 @@ class Composer:
         """Give the number of what a word is by itself."""
         return self.number(self._lookup[word][1])
 
-    def _from(self, row: _Row, at: int, places: Sequence[int], found: list[Composed]) -> None:
+    def _from(self, row: _Row, at: int, places: Sequence[int], found: list[Row]) -> None:
         """Add what begins at a unit: with the units after it, as long as only gaps lie between."""
         marks, learnt, units = row.marks, self._learnt, self._units
         end = len(marks)
@@ -189,7 +167,7 @@ class Composer:
                 chosen = (*chosen, number)
                 concept, how, final = learnt.get(chosen) or self._learn(chosen)
                 if concept and (final or not self._goes_on(row, place)):
-                    found.append(Composed(concept, places[at], places[place - 1], how))
+                    found.append((places[at], -places[place - 1], how, concept))
                 if len(chosen) == MOST_UNITS:
                     break
 
@@ -207,12 +185,13 @@ class Composer:
         unit = self._units[row.unit(place)[0]]
         return bool(unit.finding) or unit.problem
 
-    def shared(self, normal: Sequence[str], lower: Sequence[str], match: tuple[int, int]) -> Iterator[Composed]:
+    def shared(self, normal: Sequence[str], lower: Sequence[str], match: tuple[int, int]) -> list[Match]:
         """Give the sites that share a match's last word: breast in "breast or ovarian cancer", all in a longer list."""
         first, last = match
         head = self._unit(normal, last)
+        found: list[Match] = []
         if not (head.finding or head.problem) or not self._unit(normal, first).site:
-            return
+            return found
         at = first - 1
         while at > 0 and lower[at] in _LINKS:
             while at > 0 and lower[at] in _LINKS:
@@ -222,12 +201,13 @@ class Composer:
                 start -= 1
             unit = self._unit(normal, start, at)
             if not unit.site:
-                return
+                break
             concept = self._meanings.of(head.finding, unit.site) if head.finding else self._meanings.problem(unit.site)
             if not concept:
-                return
-            yield Composed(concept, start, at, MADE)
+                break
+            found.append(Match(concept, start, at))
             at = start - 1
+        return found
 
     def _unit(self, normal: Sequence[str], first: int, last: int | None = None) -> Unit:
         key = " ".join(normal[first : (first if last is None else last) + 1])

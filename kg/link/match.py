@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from kg.link.abbreviations import abbreviations, find_abbreviations
 from kg.link.compose import Composer
-from kg.link.meanings import EXACT, MADE, VAGUE, Meanings, take_apart
+from kg.link.meanings import EXACT, MADE, VAGUE, Meanings, Row, take_apart
 from kg.link.names import STOPPED, Name, lexicon, load_names
-from kg.link.reading import CLOSER, Reader
+from kg.link.reading import CLOSER, Reader, Reading
 from kg.link.search import NameSearch
 from kg.link.spelling import Speller
 from kg.link.stated_values import find_values, value_words
@@ -18,7 +18,8 @@ from kg.link.words import Match, Words, normal_word
 if TYPE_CHECKING:
     from kg.bundle import Bundle
 
-_FAMILY = ["family", "history", "of"]
+_HISTORY_OF = ["history", "of"]
+_CONJUNCTIONS = frozenset(("and", "or", "/", ","))
 
 
 class Matcher:
@@ -29,18 +30,23 @@ class Matcher:
         self._composer = Composer(Meanings(take_apart(names), self.concepts))
         names = [name for name in names if name.rank != STOPPED]
         self._names = {name.key: name for name in names}
-        nothing = [Name(phrase, "", 0, False) for phrase in sorted(lexicon().phrases - self._names.keys())]
+        data = lexicon()
+        nothing = [Name(phrase, "", 0, False) for phrase in sorted(data.phrases - self._names.keys())]
         self._searched = names + nothing
         self._search = NameSearch(name.key for name in self._searched)
         vocabulary = {word for name in names for word in name.key.split(" ")}
         lists = self._composer.words()
-        speller = Speller(vocabulary | lists, known | vocabulary | lists | lexicon().ordinary)
+        speller = Speller(vocabulary | lists, known | vocabulary | lists | data.ordinary)
         values = value_words()
         mark = self._composer.mark
-        short = frozenset(map(normal_word, abbreviations().senses))
+        self._senses = abbreviations().senses
         self._reader = Reader(
-            speller.mend, lambda word: mark(word) | (CLOSER if word in values else 0), self._search, short
+            speller.mend,
+            lambda word: mark(word) | (CLOSER if word in values else 0),
+            self._search,
+            frozenset(map(normal_word, self._senses)),
         )
+        self._heads = data.heads
 
     def find(self, words: Words) -> list[Match]:
         """Give the longest names that stand in the text, left to right, without overlap.
@@ -50,50 +56,48 @@ class Matcher:
         if not self._names or not words.normal:
             return []
         text = self._reader.read(words)
-        normal = text.normal
-        found: list[tuple[int, int, int, str]] = []
-        senses = abbreviations().senses
-        for number, begin, end in self._search.find(text.codes):
-            first, last = text.firsts[begin], text.lasts[end]
-            if first == last and words.lower[first] in senses:
-                continue
-            name = self._searched[number]
-            if not name.cased or _in_capitals(words, first, last):
-                found.append((first, -last, EXACT, name.concept))
-        short = find_abbreviations(words, normal, self.concepts, text.closer)
-        found.extend((one.first, -one.last, EXACT, one.concept) for one in short)
-        found.extend((one.first, -one.last, one.how, one.concept) for one in self._composer.find(text))
-        values = find_values(words, normal, self.concepts, text.closer)
-        found.extend((one.first, -one.last, MADE, one.concept) for one in values)
-        found = _without_vague(found)
+        normal, lower = text.normal, words.lower
         matches: list[Match] = []
         taken = -1
-        for first, negative, _, concept in found:
-            last = -negative
+        for first, negative, _, concept in _without_vague(self._rows(text)):
             if first <= taken:
                 continue
-            taken = last
-            if not concept or self._in_compound(words, last):
+            taken = last = -negative
+            # a name that only qualifies a service, drug or test is none ("pain medication")
+            if not concept or (last + 1 < len(lower) and words.normal[last + 1] in self._heads):
                 continue
-            if words.lower[first : first + 3] == _FAMILY and last > first + 2:
+            if lower[first] == "family" and last > first + 2 and lower[first + 1 : first + 3] == _HISTORY_OF:
                 # "Family history of X" is a concept of its own, and X a mention of its own
                 taken = last = first + 2
-            shared = self._shared(words, normal, first, last)
-            matches.extend(one for one in shared if not matches or one.first > matches[-1].last)
+            if first > 1 and last > first and lower[first - 1] in _CONJUNCTIONS:
+                for one in self._shared(words, normal, first, last):
+                    if not matches or one.first > matches[-1].last:
+                        matches.append(one)
             matches.append(Match(concept, first, last))
         return matches
 
-    def _in_compound(self, words: Words, last: int) -> bool:
-        """Say whether the match only qualifies a service, drug or test ("pain medication")."""
-        return last + 1 < len(words.normal) and words.normal[last + 1] in lexicon().heads
+    def _rows(self, text: Reading) -> list[Row]:
+        """Collect what may be a mention, from all sources."""
+        words = text.words
+        rows: list[Row] = []
+        for number, begin, end in self._search.find(text.codes):
+            first, last = text.firsts[begin], text.lasts[end]
+            name = self._searched[number]
+            if first == last and words.lower[first] in self._senses:
+                continue
+            if not name.cased or _in_capitals(words, first, last):
+                rows.append((first, -last, EXACT, name.concept))
+        self._composer.find(text, rows)
+        if text.closer:
+            for one in find_abbreviations(words, text.normal, self.concepts, text.closer):
+                rows.append((one.first, -one.last, EXACT, one.concept))
+            for one in find_values(words, text.normal, self.concepts, text.closer):
+                rows.append((one.first, -one.last, MADE, one.concept))
+        return rows
 
     def _shared(self, words: Words, normal: Sequence[str], first: int, last: int) -> list[Match]:
         """Find chest pain in "chest and abdominal pain": words before a conjunction share the last word."""
-        if first < 2 or last == first or words.lower[first - 1] not in ("and", "or", "/", ","):
-            return []
-        made = [
-            Match(one.concept, one.first, one.last) for one in self._composer.shared(normal, words.lower, (first, last))
-        ]
+        made = list(self._composer.shared(normal, words.lower, (first, last)))
         if made or words.lower[first - 1] == ",":
             return sorted(made, key=lambda match: match.first)
         other = self._names.get(f"{normal[first - 2]} {normal[last]}")
@@ -102,22 +106,20 @@ class Matcher:
         return []
 
 
-def _without_vague(found: list[tuple[int, int, int, str]]) -> list[tuple[int, int, int, str]]:
+def _without_vague(rows: list[Row]) -> list[Row]:
     """Leave out what is only "abnormal" or a "problem" where a better finding goes on ("abnormal weight gain").
 
-    Rows are first token, last token negated, how it was found, and concept; they come back in order.
+    The rows come back in order.
     """
-    reach: dict[int, int] = {}  # of what is clear: first token, last token of the longest
-    for first, negative, how, _ in found:
-        if how in (EXACT, MADE):
-            reach[first] = max(reach.get(first, first), -negative)
-    kept = []
-    for row in found:
-        first, last = row[0], -row[1]
-        if row[2] == VAGUE and any(reach.get(at, 0) > last for at in range(first + 1, last + 1)):
-            continue
-        kept.append(row)
-    return sorted(kept)
+    vague = [row for row in rows if row[2] == VAGUE]
+    if vague:
+        reach: dict[int, int] = {}  # of what is clear: first token, last token of the longest
+        for first, negative, how, _ in rows:
+            if how <= MADE:
+                reach[first] = max(reach.get(first, first), -negative)
+        worse = {row for row in vague if any(reach.get(at, 0) > -row[1] for at in range(row[0] + 1, 1 - row[1]))}
+        rows = [row for row in rows if row not in worse] if worse else rows
+    return sorted(rows)
 
 
 def _in_capitals(words: Words, first: int, last: int) -> bool:

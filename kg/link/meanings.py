@@ -1,8 +1,8 @@
 """What parts of a finding mean together: the ontology's names, taken apart once by the lists of ``parts.toml``.
 
-"Ankle swelling" is the set of a site and a kind of finding, and answers for every row of words that gives this set. Where
-the ontology has no term for a site, the larger site's term is taken (thumb, finger, hand, upper limb), at last the
-finding's own.
+"Ankle swelling" is the set of a site and a kind of finding, and answers for every row of words that gives this set.
+Where the ontology has no term for a site, the larger site's term is taken (thumb, finger, hand, upper limb), at last
+the finding's own.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ _NOT_IN_NAMES = frozenset(("and", "or", "with", "without", "no", "not", "due", "
 """Small words that say how the parts of a name belong together: such names are only found as they stand."""
 EXACT, MADE, VAGUE, ALONE = range(4)
 """How a finding was found: as the ontology writes it, from its parts, from "problem" or "unable", or without a site."""
+Row = tuple[int, int, int, str]
+"""What may be a mention: first token, last token negated, how it was found, concept. In order the longest goes first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,26 +73,32 @@ class Linker:
         if not matches:
             return []
         rules = self._held.rules
-        flags = flags_of(words, [(match.first, match.last) for match in matches], rules)
+        flags = flags_of(words, [(first, last) for _, first, last in matches], rules)
         colour = rules.sections.get(section) if section else None
         sections = Sections(text, rules.headings)
         mentions = []
-        for match, found in zip(matches, flags, strict=True):
-            start = words.starts[match.first]
+        for (concept, first, last), found in zip(matches, flags, strict=True):
+            start = words.starts[first]
             inside, heading = sections.at(start)
             if heading:
                 continue
-            found.update(flag for flag in (colour, rules.sections.get(inside)) if flag)
-            if words.lower[match.first] == "family":  # the concept itself is about relatives
+            if colour:
+                found.add(colour)
+            if inside and (other := rules.sections.get(inside)):
+                found.add(other)
+            if not found:
+                mentions.append(Mention(concept, start, words.end(last)))
+                continue
+            if words.lower[first] == "family":  # the concept itself is about relatives
                 found.discard("family")
             # Of a relative, "history of" says no more than that there was a case.
-            if "history_of" in found and "family" not in found and self._passes(match.concept):
+            if "history_of" in found and "family" not in found and self._passes(concept):
                 found.add("historical")
             mentions.append(
                 Mention(
-                    concept=match.concept,
+                    concept=concept,
                     start=start,
-                    end=words.end(match.last),
+                    end=words.end(last),
                     negated="negated" in found,
                     historical="historical" in found,
                     hypothetical="hypothetical" in found,
