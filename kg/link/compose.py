@@ -9,8 +9,7 @@ functions that fail; "kidney problems" is an abnormality of that system.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from kg.link.meanings import ALONE, MOST_UNITS, Meanings, Row
 from kg.link.parts import Lookup, Unit, parts
@@ -35,25 +34,15 @@ _BETWEEN = _INSIDE + b"*(?:" + marked(GAP, WITH) + _INSIDE + b"*){0,%d}" % (_LIM
 _START = re.compile(marked(KNOWN) + b"(?=" + _BETWEEN + marked(KNOWN) + b")")
 
 
-class _Row(NamedTuple):
-    """A text as units: its words, a mark for each, the units of several words by place, those of one by the word."""
-
-    said: list[str]
-    marks: bytes
-    merged: dict[int, tuple[int, int]]
-    single: Mapping[str, tuple[int, int]]
-
-    def unit(self, at: int) -> tuple[int, int]:
-        """Give the number of the unit that begins at a word, and how many words it has."""
-        return self.merged.get(at) or self.single[self.said[at]]
-
-
 class _Single(dict[str, tuple[int, int]]):
-    """The unit's number of each word that is one by itself, and 1: how many words it has."""
+    """The number of each unit, and how many words it has, by its words: phrases of the lists, and any word by itself."""
 
     def __init__(self, composer: Composer) -> None:
         super().__init__()
         self._composer = composer
+        for rows in parts().phrases.values():
+            for key, unit in rows:
+                self[" ".join(key)] = composer.number(unit), len(key)
 
     def __missing__(self, word: str) -> tuple[int, int]:
         self[word] = made = self._composer.number_of(word), 1
@@ -92,40 +81,40 @@ class Composer:
 
     def find(self, text: Reading, found: list[Row]) -> None:
         """Add what can be put together in a text; answers may overlap."""
-        row = self._row(text)
+        said, marks = self._units_of(text)
         places = text.places
-        for match in _BARE.finditer(row.marks):
+        for match in _BARE.finditer(marks):
             at = match.start()
-            number, size = row.unit(at)
+            number, size = self._single[said[at]]
             first, last = places[at], places[at + size - 1]
             kind = self._parts.kinds[self._units[number].finding]
             concept = self._meanings.first(kind.bare)
             near = text.normal[max(0, first - NEAR) : last + NEAR] if kind.near else ()
             if concept and not (kind.near and kind.near.isdisjoint(near)):
                 found.append((first, -last, ALONE, concept))
-        for match in _START.finditer(row.marks):
-            self._from(row, match.start(), places, found)
+        for match in _START.finditer(marks):
+            self._from(said, marks, match.start(), places, found)
 
-    def _row(self, text: Reading) -> _Row:
-        """Cut a text into units: mark the phrases of the lists, the longest first."""
+    def _units_of(self, text: Reading) -> tuple[Sequence[str], bytes]:
+        """Give a text's words and marks, with a phrase of the lists in its first word's place; the longest goes first."""
         said, marks = text.said, text.marks
-        merged: dict[int, tuple[int, int]] = {}
-        changed: bytearray | None = None
+        begins = [match.start() for match in _PHRASE.finditer(marks)]
+        if not begins:
+            return said, marks
+        joined, changed = list(said), bytearray(marks)
         resume = 0
-        for match in _PHRASE.finditer(marks):
-            at = match.start()
+        for at in begins:
             if at < resume:
                 continue
             for key, unit in self._lookup[said[at]][0]:
                 size = len(key)
                 if tuple(said[at : at + size]) == key:
-                    changed = changed or bytearray(marks)
-                    merged[at] = self.number(unit), size
+                    joined[at] = " ".join(key)
                     changed[at] = self._mark_of(unit)
                     changed[at + 1 : at + size] = _INSIDE * (size - 1)
                     resume = at + size
                     break
-        return _Row(said, bytes(changed) if changed else marks, merged, self._single)
+        return joined, bytes(changed)
 
     def number(self, unit: Unit) -> int:
         """Give a unit's place in the list of those met so far."""
@@ -138,11 +127,11 @@ class Composer:
         """Give the number of what a word is by itself."""
         return self.number(self._lookup[word][1])
 
-    def _from(self, row: _Row, at: int, places: Sequence[int], found: list[Row]) -> None:
+    def _from(self, said: Sequence[str], marks: bytes, at: int, places: Sequence[int], found: list[Row]) -> None:
         """Add what begins at a unit: with the units after it, as long as only gaps lie between."""
-        marks, learnt, units = row.marks, self._learnt, self._units
+        single, learnt, units = self._single, self._learnt, self._units
         end = len(marks)
-        number, size = row.unit(at)
+        number, size = single[said[at]]
         stack: list[tuple[int, tuple[int, ...], int]] = [(at + size, (number,), 0)]
         branches = _BRANCHES
         while stack:
@@ -151,7 +140,7 @@ class Composer:
                 mark = marks[place]
                 if not mark & _GOES_ON:
                     break
-                number, size = row.unit(place)
+                number, size = single[said[place]]
                 place += size
                 if mark & _PASSES and skipped < _LIMIT + len(chosen):
                     last = units[chosen[-1]]
@@ -166,7 +155,7 @@ class Composer:
                     break
                 chosen = (*chosen, number)
                 concept, how, final = learnt.get(chosen) or self._learn(chosen)
-                if concept and (final or not self._goes_on(row, place)):
+                if concept and (final or not self._goes_on(said, marks, place)):
                     found.append((places[at], -places[place - 1], how, concept))
                 if len(chosen) == MOST_UNITS:
                     break
@@ -178,11 +167,11 @@ class Composer:
         self._learnt[chosen] = made = self._meanings.meaning([self._units[number] for number in chosen])
         return made
 
-    def _goes_on(self, row: _Row, place: int) -> bool:
+    def _goes_on(self, said: Sequence[str], marks: bytes, place: int) -> bool:
         """Say whether a finding or problem follows at once."""
-        if place >= len(row.marks) or not row.marks[place] & KNOWN:
+        if place >= len(marks) or not marks[place] & KNOWN:
             return False
-        unit = self._units[row.unit(place)[0]]
+        unit = self._units[self._single[said[place]][0]]
         return bool(unit.finding) or unit.problem
 
     def shared(self, normal: Sequence[str], lower: Sequence[str], match: tuple[int, int]) -> list[Match]:

@@ -6,7 +6,7 @@ code differ by place, so a match can begin and end only with whole words.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import ahocorasick
@@ -38,15 +38,14 @@ class NameSearch:
         """Give a word's code, that of no word where no phrase has it."""
         return self._codes.get(word, "\0" * _PLACES)
 
-    def find(self, codes: str) -> Iterator[tuple[int, int, int]]:
+    def find(self, codes: str) -> list[tuple[int, int, int]]:
         """Give the phrases in a row of words, overlapping ones too: number in the list, first and last word.
 
         Args:
             codes: the words' codes, one after the other.
         """
-        if not self._sizes:
-            return
         sizes = self._sizes
-        for end, number in self._automaton.iter(codes):
-            last = end // _PLACES
-            yield number, last - sizes[number] + 1, last
+        if not sizes:
+            return []
+        found = [(number, end // _PLACES) for end, number in self._automaton.iter(codes)]
+        return [(number, last - sizes[number] + 1, last) for number, last in found]

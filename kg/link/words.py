@@ -6,14 +6,14 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate, chain
-from operator import itemgetter
-from typing import NamedTuple
+from itertools import accumulate, chain, compress
+from typing import Any, NamedTuple
 
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)?|[^\w\s]|_|\n")
 _PIECE = re.compile(rf"(?:{_TOKEN.pattern})[^\S\n]*")
 # Stretches with the white space after them make up the text, but for blanks at its beginning.
 _CHUNK = re.compile(r"\S+\s*|\n\s*")
+_UNEVEN = re.compile(r" [^\S\n]")  # where there is none, all that follows a blank begins with a token
 _LEADING = re.compile(r"[^\S\n]*")
 _BRITISH = (
     (re.compile(r"haem"), "hem"),
@@ -122,26 +122,27 @@ class Words:
         return [self.end(at) for at in range(len(self.starts))]
 
 
-class _Chunk(NamedTuple):
-    """A stretch and the white space after it, as tokens: lower and normal forms, and lengths with white space."""
+class _Chunks(dict[str, tuple[str | int | bool, ...]]):
+    """Each stretch of text as tokens, cut once; emptied when it grows too large.
 
-    lower: tuple[str, ...]
-    normal: tuple[str, ...]
-    lengths: tuple[int, ...]
+    A token takes four places: lower form, normal form, length with the white space after it, may end a sentence.
+    """
 
+    def __init__(self, after: str) -> None:
+        """Make it for stretches that are given without ``after``, which follows them."""
+        super().__init__()
+        self._after = after
 
-class _Chunks(dict[str, _Chunk]):
-    """Each stretch without white space inside, cut once; emptied when it grows too large."""
-
-    def __missing__(self, chunk: str) -> _Chunk:
-        pieces = _PIECE.findall(chunk)
-        lower = [piece.rstrip().lower() or "\n" for piece in pieces]
-        made = _Chunk(tuple(lower), tuple(map(_normal, lower)), tuple(map(len, pieces)))
+    def __missing__(self, chunk: str) -> tuple[str | int | bool, ...]:
+        made: list[str | int | bool] = []
+        for piece in _PIECE.findall(chunk + self._after):
+            lower = piece.rstrip().lower() or "\n"
+            made.extend((lower, _normal(lower), len(piece), lower in _BREAKING))
         if len(chunk) <= _LONGEST_KEPT:
             if len(self) > _MOST_CHUNKS:
                 self.clear()
-            self[chunk] = made
-        return made
+            self[chunk] = tuple(made)
+        return tuple(made)
 
 
 def _normal(lower: str) -> str:
@@ -152,7 +153,7 @@ def _normal(lower: str) -> str:
 
 _MOST_CHUNKS = 200_000
 _LONGEST_KEPT = 80
-_CHUNKS = _Chunks()
+_BETWEEN_BLANKS, _WITH_SPACE = _Chunks(" "), _Chunks("")
 _BREAKING = frozenset("\n.!?")
 
 
@@ -160,20 +161,23 @@ def cut(text: str) -> Words:
     """Cut a text into tokens and sentences; offsets are those of the text as given."""
     beginning = _LEADING.match(text)
     lead = beginning.end() if beginning else 0
-    chunks = list(map(_CHUNKS.__getitem__, _CHUNK.findall(text, lead)))
-    lower = list(chain.from_iterable(map(itemgetter(0), chunks)))
-    normal = list(chain.from_iterable(map(itemgetter(1), chunks)))
-    starts = list(accumulate(chain.from_iterable(map(itemgetter(2), chunks)), initial=lead))
+    if lead or _UNEVEN.search(text):
+        pieces = map(_WITH_SPACE.__getitem__, _CHUNK.findall(text, lead))
+    else:
+        pieces = map(_BETWEEN_BLANKS.__getitem__, text.split(" "))
+    flat: list[Any] = list(chain.from_iterable(pieces))
+    lower, normal = flat[0::4], flat[1::4]
+    starts = list(accumulate(flat[2::4], initial=lead))
     starts.pop()
     sentences: list[tuple[int, int]] = []
     first = line_start = 0
-    for at in [place for place, token in enumerate(lower) if token in _BREAKING]:
-        token, start = lower[at], starts[at]
-        if token == "\n":
+    for at in compress(range(len(lower)), flat[3::4]):
+        mark, start = lower[at], starts[at]
+        if mark == "\n":
             hard = _hard_break(text, start, line_start)
             line_start = start + 1
         else:
-            hard = token != "." or _ends_sentence(text, start, lower[at - 1] if at else "")
+            hard = mark != "." or _ends_sentence(text, start, lower[at - 1] if at else "")
         if hard:
             sentences.append((first, at + 1))
             first = at + 1
@@ -185,7 +189,7 @@ def cut(text: str) -> Words:
 
 
 def _ends_sentence(text: str, at: int, before: str) -> bool:
-    """Say whether the point at ``at``, after the token ``before``, ends a sentence: not in a number, nor after a title."""
+    """Say whether the point at ``at`` ends a sentence: not inside a number or after a title (``before``)."""
     following = text[at + 1 : at + 2]
     if following and not following.isspace():
         return False
