@@ -33,7 +33,8 @@ from benchmarks.linking_scores import FLAGS, Gold, Said, counts, errors, with_in
 from ehr.progress import set_quiet
 from kg.bundle import Bundle
 from kg.link import Linker
-from kg.link.names import PHENOTYPE_ROOT, compile_names, descendants_of, load_names, parents_of
+from kg.link.hierarchy import descendants_of, parents_of
+from kg.link.names import PHENOTYPE_ROOT, compile_names, load_names
 from kg.neo4j_server import default_cache
 
 FOLDER = Path(__file__).parents[1] / "tests" / "data" / "linking"

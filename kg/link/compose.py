@@ -35,7 +35,7 @@ _START = re.compile(marked(KNOWN) + b"(?=" + _BETWEEN + marked(KNOWN) + b")")
 
 
 class _Single(dict[str, tuple[int, int]]):
-    """The number of each unit, and how many words it has, by its words: phrases of the lists, and any word by itself."""
+    """Each unit's number and how many words it has, by its words: phrases of the lists, and any word by itself."""
 
     def __init__(self, composer: Composer) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class Composer:
             self._from(said, marks, match.start(), places, found)
 
     def _units_of(self, text: Reading) -> tuple[Sequence[str], bytes]:
-        """Give a text's words and marks, with a phrase of the lists in its first word's place; the longest goes first."""
+        """Give words and marks, a phrase of the lists in its first word's place; the longest goes first."""
         said, marks = text.said, text.marks
         begins = [match.start() for match in _PHRASE.finditer(marks)]
         if not begins:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from kg.link.abbreviations import abbreviations, find_abbreviations
 from kg.link.compose import Composer
-from kg.link.meanings import EXACT, MADE, VAGUE, Meanings, Row, take_apart
-from kg.link.names import STOPPED, Name, lexicon, load_names
+from kg.link.lexicon import lexicon
+from kg.link.meanings import EXACT, MADE, VAGUE, Meanings, Row, TakenApart, load_apart, take_apart
+from kg.link.names import STOPPED, Name, load_names
 from kg.link.reading import CLOSER, Reader, Reading
 from kg.link.search import NameSearch
 from kg.link.spelling import Speller
@@ -25,16 +28,24 @@ _CONJUNCTIONS = frozenset(("and", "or", "/", ","))
 class Matcher:
     """Finds all names of a bundle in texts; build once (about a second), use for any number of texts."""
 
-    def __init__(self, names: list[Name], known: frozenset[str]) -> None:
+    def __init__(self, names: Sequence[Name], known: frozenset[str], apart: TakenApart | None = None) -> None:
+        """Make a matcher.
+
+        Args:
+            names: what is searched for.
+            known: words that are no misspellings.
+            apart: the names by their parts, where that is already known.
+        """
         self.concepts = frozenset(name.concept for name in names)
-        self._composer = Composer(Meanings(take_apart(names), self.concepts))
+        self._composer = Composer(Meanings(apart or take_apart(names), self.concepts))
         names = [name for name in names if name.rank != STOPPED]
         self._names = {name.key: name for name in names}
         data = lexicon()
         nothing = [Name(phrase, "", 0, False) for phrase in sorted(data.phrases - self._names.keys())]
         self._searched = names + nothing
-        self._search = NameSearch(name.key for name in self._searched)
-        vocabulary = {word for name in names for word in name.key.split(" ")}
+        self._search = NameSearch([name.key for name in self._searched])
+        keys = pl.Series(list(self._names), dtype=pl.String)
+        vocabulary = frozenset(keys.str.split(" ").explode().unique().to_list())
         lists = self._composer.words()
         speller = Speller(vocabulary | lists, known | vocabulary | lists | data.ordinary)
         values = value_words()
@@ -134,7 +145,7 @@ _HELD: dict[str, Matcher] = {}
 def matcher_for(bundle: Bundle) -> Matcher:
     """Give the matcher of a bundle, the last one kept in memory."""
     if bundle.hash not in _HELD:
-        matcher = Matcher(*load_names(bundle))
+        names, known = load_names(bundle)
         _HELD.clear()
-        _HELD[bundle.hash] = matcher
+        _HELD[bundle.hash] = Matcher(names, known, load_apart(bundle, names))
     return _HELD[bundle.hash]

@@ -9,9 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from kg.link.names import Name
+import polars as pl
+
+from kg.link.cache import kept_table
+from kg.link.lexicon import lexicon
+from kg.link.names import FORMAT, Name
 from kg.link.parts import Lookup, Unit, cut_units, parts, sites_above
+
+if TYPE_CHECKING:
+    from kg.bundle import Bundle
 
 MOST_UNITS = 4
 """Units of meaning in the longest name that is taken apart."""
@@ -21,7 +29,9 @@ _NOT_IN_NAMES = frozenset(("and", "or", "with", "without", "no", "not", "due", "
 EXACT, MADE, VAGUE, ALONE = range(4)
 """How a finding was found: as the ontology writes it, from its parts, from "problem" or "unable", or without a site."""
 Row = tuple[int, int, int, str]
-"""What may be a mention: first token, last token negated, how it was found, concept. In order the longest goes first."""
+"""What may be a mention: first token, last token negated, how it was found, concept; in order, the longest first."""
+
+_BETWEEN = "|"  # in no normal word
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,25 @@ def take_apart(names: Iterable[Name]) -> TakenApart:
         {bag: concept for bag, (_, concept) in rated.items()},
         {site: concept for site, (_, concept) in systems.items()},
     )
+
+
+def load_apart(bundle: Bundle, names: Iterable[Name]) -> TakenApart:
+    """Give a bundle's names by their parts; see `kg.link.cache`."""
+    key = f"{lexicon().digest}-{parts().digest}-{FORMAT}"
+    frame = kept_table(bundle, "parts", key, lambda: _table(take_apart(names)))
+    bags, systems = frame.filter("bag"), frame.filter(~pl.col("bag"))
+    keys = map(frozenset, bags["parts"].str.split(_BETWEEN).to_list())
+    return TakenApart(
+        dict(zip(keys, bags["concept"].to_list(), strict=True)),
+        dict(zip(systems["parts"].to_list(), systems["concept"].to_list(), strict=True)),
+    )
+
+
+def _table(apart: TakenApart) -> pl.DataFrame:
+    rows = [(True, _BETWEEN.join(sorted(bag)), concept) for bag, concept in apart.bags.items()]
+    rows.sort()
+    rows += [(False, site, concept) for site, concept in sorted(apart.systems.items())]
+    return pl.DataFrame(rows, schema={"bag": pl.Boolean, "parts": pl.String, "concept": pl.String}, orient="row")
 
 
 def _note_system(name: Name, units: Sequence[Unit], systems: dict[str, tuple[int, str]]) -> None:

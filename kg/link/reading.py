@@ -132,7 +132,7 @@ class Reader:
         return Reading(words, normal, said, places, marks, codes, firsts, lasts, closer)
 
     def _joined_codes(self, said: Sequence[str], places: Sequence[int]) -> tuple[str, list[int], list[int]]:
-        """Give the codes with "non" and the word after it as one (non-productive is nonproductive), and their tokens."""
+        """Give codes and tokens with "non" and the word after it as one (non-productive is nonproductive)."""
         codes: list[str] = []
         firsts: list[int] = []
         lasts: list[int] = []

@@ -1,42 +1,44 @@
-"""Names in a row of words: Aho-Corasick, in which every word is a code of a few characters.
+"""Names in a row of words: Aho-Corasick, in which every word is a code of two characters.
 
-With codes instead of letters the automaton is a fraction of the size, quick to build and to walk. The characters of a
-code differ by place, so a match can begin and end only with whole words.
+With codes instead of letters the automaton is a fraction of the size, quick to build and to walk. First and second
+characters differ, so a match can begin and end only with whole words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import ahocorasick
+import numpy as np
+import polars as pl
 
-_PLACES = 3
+_PLACES = 2
+_UNKNOWN = "\0" * _PLACES
 
 
 class NameSearch:
     """Finds every phrase of a list; made once, used for any number of texts."""
 
-    def __init__(self, phrases: Iterable[str]) -> None:
-        rows = [phrase.split(" ") for phrase in phrases]
-        vocabulary = dict.fromkeys(word for row in rows for word in row)
-        base = 1
-        while base**_PLACES < len(vocabulary):
-            base += 1
-        digits = [[chr(1 + place * base + digit) for digit in range(base)] for place in range(_PLACES)]
-        codes = (a + b + c for a in digits[0] for b in digits[1] for c in digits[2])
-        self._codes = dict(zip(vocabulary, codes, strict=False))
-        self._sizes = [len(row) for row in rows]
+    def __init__(self, phrases: Sequence[str]) -> None:
+        rows = pl.Series(phrases, dtype=pl.String).str.split(" ")
+        words = rows.explode()
+        vocabulary = words.unique(maintain_order=True)
+        numbers = np.arange(len(vocabulary))
+        base = int(np.ceil(np.sqrt(len(vocabulary)))) or 1  # children of a node are searched one by one: keep them few
+        digits = np.stack((1 + numbers // base, 1 + base + numbers % base), axis=1)
+        self._codes = dict(zip(vocabulary.to_list(), _cut(_characters(digits), [1] * len(numbers)), strict=True))
+        self._sizes: list[int] = rows.list.len().to_list()
         self._automaton: Any = ahocorasick.Automaton(ahocorasick.STORE_INTS)
-        code = self._codes.__getitem__
-        for number, row in enumerate(rows):
-            self._automaton.add_word("".join(map(code, row)), number)
-        if rows:
+        order = words.cast(pl.Enum(vocabulary)).to_physical().to_numpy()
+        for number, code in enumerate(_cut(_characters(digits[order]), self._sizes)):
+            self._automaton.add_word(code, number)
+        if self._sizes:
             self._automaton.make_automaton()
 
     def code(self, word: str) -> str:
         """Give a word's code, that of no word where no phrase has it."""
-        return self._codes.get(word, "\0" * _PLACES)
+        return self._codes.get(word, _UNKNOWN)
 
     def find(self, codes: str) -> list[tuple[int, int, int]]:
         """Give the phrases in a row of words, overlapping ones too: number in the list, first and last word.
@@ -49,3 +51,13 @@ class NameSearch:
             return []
         found = [(number, end // _PLACES) for end, number in self._automaton.iter(codes)]
         return [(number, last - sizes[number] + 1, last) for number, last in found]
+
+
+def _characters(points: np.ndarray[Any, Any]) -> str:
+    return points.astype("<u4").tobytes().decode("utf-32-le")
+
+
+def _cut(codes: str, sizes: Sequence[int]) -> list[str]:
+    """Cut a row of codes into pieces of so many words each."""
+    ends = (np.cumsum(sizes, dtype=np.int64) * _PLACES).tolist()
+    return [codes[end - size * _PLACES : end] for end, size in zip(ends, sizes, strict=True)]

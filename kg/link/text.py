@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from kg.link.abbreviations import abbreviations
 from kg.link.context import ContextRules, context_rules, flags_of
 from kg.link.headings import Sections
+from kg.link.hierarchy import descendants_of, parents_of
+from kg.link.lexicon import lexicon
 from kg.link.match import Matcher, matcher_for
 from kg.link.measures import measures
-from kg.link.names import descendants_of, lexicon, parents_of
 from kg.link.parts import parts
 from kg.link.words import cut
 from kg.types import Mention

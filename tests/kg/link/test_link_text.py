@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from kg.bundle import Bundle
 from kg.link import link_text
-from kg.link.match import one_edit_apart
 from kg.link.names import compile_names, load_names, variants_of
+from kg.link.spelling import one_edit_apart
 from kg.link.words import cut, normal_name, normal_word
 
 FLAGS = ("negated", "historical", "hypothetical", "family")
