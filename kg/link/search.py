@@ -25,11 +25,13 @@ class NameSearch:
         words = rows.explode()
         vocabulary = words.unique(maintain_order=True)
         numbers = np.arange(len(vocabulary))
-        base = int(np.ceil(np.sqrt(len(vocabulary)))) or 1  # children of a node are searched one by one: keep them few
-        digits = np.stack((1 + numbers // base, 1 + base + numbers % base), axis=1)
+        # A node's children are searched one by one: the root, where most words fail, gets the fewest.
+        base = int(np.ceil(np.sqrt(len(vocabulary)) / 2)) or 1
+        digits = np.stack((1 + numbers % base, 1 + base + numbers // base), axis=1)
         self._codes = dict(zip(vocabulary.to_list(), _cut(_characters(digits), [1] * len(numbers)), strict=True))
         self._sizes: list[int] = rows.list.len().to_list()
         self._automaton: Any = ahocorasick.Automaton(ahocorasick.STORE_INTS)
+        self._automaton.add_word(_UNKNOWN + chr(1 + base), -1)  # never found; makes unknown words the quickest
         order = words.cast(pl.Enum(vocabulary)).to_physical().to_numpy()
         for number, code in enumerate(_cut(_characters(digits[order]), self._sizes)):
             self._automaton.add_word(code, number)
