@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from kg.link.abbreviations import abbreviations, find_abbreviations
 from kg.link.compose import Composer
 from kg.link.lexicon import lexicon
@@ -44,8 +42,7 @@ class Matcher:
         nothing = [Name(phrase, "", 0, False) for phrase in sorted(data.phrases - self._names.keys())]
         self._searched = names + nothing
         self._search = NameSearch([name.key for name in self._searched])
-        keys = pl.Series(list(self._names), dtype=pl.String)
-        vocabulary = frozenset(keys.str.split(" ").explode().unique().to_list())
+        vocabulary = self._search.vocabulary(len(names))
         lists = self._composer.words()
         speller = Speller(vocabulary | lists, known | vocabulary | lists | data.ordinary)
         values = value_words()

@@ -29,14 +29,20 @@ class NameSearch:
         base = int(np.ceil(np.sqrt(len(vocabulary)) / 2)) or 1
         digits = np.stack((1 + numbers % base, 1 + base + numbers // base), axis=1)
         self._codes = dict(zip(vocabulary.to_list(), _cut(_characters(digits), [1] * len(numbers)), strict=True))
+        self._vocabulary = vocabulary
         self._sizes: list[int] = rows.list.len().to_list()
         self._automaton: Any = ahocorasick.Automaton(ahocorasick.STORE_INTS)
         self._automaton.add_word(_UNKNOWN + chr(1 + base), -1)  # never found; makes unknown words the quickest
-        order = words.cast(pl.Enum(vocabulary)).to_physical().to_numpy()
+        self._order = order = words.cast(pl.Enum(vocabulary)).to_physical().cast(pl.Int64).to_numpy()
         for number, code in enumerate(_cut(_characters(digits[order]), self._sizes)):
             self._automaton.add_word(code, number)
         if self._sizes:
             self._automaton.make_automaton()
+
+    def vocabulary(self, count: int) -> frozenset[str]:
+        """Give all words of the first ``count`` phrases."""
+        words = self._order[: sum(self._sizes[:count])]  # numbered as they come
+        return frozenset(self._vocabulary.head(int(words.max(initial=-1)) + 1).to_list())
 
     def code(self, word: str) -> str:
         """Give a word's code, that of no word where no phrase has it."""
@@ -56,7 +62,8 @@ class NameSearch:
 
 
 def _characters(points: np.ndarray[Any, Any]) -> str:
-    return points.astype("<u4").tobytes().decode("utf-32-le")
+    raw: bytes = points.astype("<u4").tobytes()
+    return raw.decode("utf-32-le")
 
 
 def _cut(codes: str, sizes: Sequence[int]) -> list[str]:

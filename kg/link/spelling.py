@@ -62,7 +62,8 @@ def _letters(words: list[str], width: int) -> npt.NDArray[np.uint32]:
 def _agree(letters: npt.NDArray[np.uint32], word: str) -> npt.NDArray[np.intp]:
     """Count the letters that each row has in common with a word from the beginning."""
     own = np.append(np.fromiter(map(ord, word), np.uint32), _OTHER)
-    return np.argmax(letters[:, : own.size] != own, axis=1)
+    agreed: npt.NDArray[np.intp] = np.argmax(letters[:, : own.size] != own, axis=1)
+    return agreed
 
 
 class Speller:

@@ -20,8 +20,8 @@ from kg.link.words import cut
 
 WORDS = st.text(alphabet="abé", min_size=1, max_size=3)
 ROWS = st.lists(WORDS, min_size=1, max_size=4).map(" ".join)
-SAID = """no cough fever dyspena dyspnea tachycadria Stroke MI non productive pain in abdomen chest and abdominal BP 82 / 40
-creatinine was elevated 3.1 lost 20 pounds . , ; history of mother family é İ ’s"""
+SAID = """no cough fever dyspena dyspnea tachycadria Stroke MI non productive pain in abdomen chest and abdominal BP 82
+/ 40 creatinine was elevated 3.1 lost 20 pounds . , ; history of mother family é İ ’s"""
 PIECES = st.sampled_from([*SAID.split(), "\n", "\t", "  ", "\u2028"])
 
 
