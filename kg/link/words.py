@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import accumulate, chain, compress
 from typing import Any, NamedTuple
 
@@ -89,7 +89,7 @@ class Match(NamedTuple):
     last: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Words:
     """A text cut into tokens; all lists have the same length.
 
@@ -116,9 +116,9 @@ class Words:
         """Give the offset after a token's last character."""
         return self.starts[at] + len(self.raw(at, at))
 
-    @property
+    @cached_property
     def ends(self) -> list[int]:
-        """The offset after each token; made anew each time, so ask `end` for a single one."""
+        """The offset after each token; for a few of them `end` is quicker."""
         return [self.end(at) for at in range(len(self.starts))]
 
 
