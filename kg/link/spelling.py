@@ -12,7 +12,7 @@ MIN_MISSPELT = 6
 MAX_MISSPELT = 40
 """Longest one: no word is longer."""
 _MIN_TARGET = 5
-_OTHER = np.uint32(0xFFFFFFFF)  # equals no letter
+_OTHER = "\U0010ffff"  # is no letter
 
 
 def one_edit_apart(left: str, right: str) -> bool:
@@ -61,7 +61,7 @@ def _letters(words: list[str], width: int) -> npt.NDArray[np.uint32]:
 
 def _agree(letters: npt.NDArray[np.uint32], word: str) -> npt.NDArray[np.intp]:
     """Count the letters that each row has in common with a word from the beginning."""
-    own = np.append(np.fromiter(map(ord, word), np.uint32), _OTHER)
+    own = np.frombuffer((word + _OTHER).encode("utf-32-le"), "<u4")
     agreed: npt.NDArray[np.intp] = np.argmax(letters[:, : own.size] != own, axis=1)
     return agreed
 

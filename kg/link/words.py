@@ -16,23 +16,23 @@ _CHUNK = re.compile(r"\S+\s*|\n\s*")
 _UNEVEN = re.compile(r" [^\S\n]")  # where there is none, all that follows a blank begins with a token
 _LEADING = re.compile(r"[^\S\n]*")
 _BRITISH = (
-    (re.compile(r"haem"), "hem"),
-    (re.compile(r"aemi"), "emi"),
-    (re.compile(r"oede"), "ede"),
-    (re.compile(r"oeso"), "eso"),
-    (re.compile(r"rrhoe"), "rrhe"),
-    (re.compile(r"pnoe"), "pne"),
-    (re.compile(r"faec"), "fec"),
-    (re.compile(r"paed"), "ped"),
-    (re.compile(r"aeti"), "eti"),
-    (re.compile(r"caec"), "cec"),
-    (re.compile(r"tumour"), "tumor"),
-    (re.compile(r"colour"), "color"),
-    (re.compile(r"behaviour"), "behavior"),
-    (re.compile(r"anaes"), "anes"),
-    (re.compile(r"ischaem"), "ischem"),
-    (re.compile(r"fibre"), "fiber"),
-    (re.compile(r"centre"), "center"),
+    ("haem", "hem"),
+    ("aemi", "emi"),
+    ("oede", "ede"),
+    ("oeso", "eso"),
+    ("rrhoe", "rrhe"),
+    ("pnoe", "pne"),
+    ("faec", "fec"),
+    ("paed", "ped"),
+    ("aeti", "eti"),
+    ("caec", "cec"),
+    ("tumour", "tumor"),
+    ("colour", "color"),
+    ("behaviour", "behavior"),
+    ("anaes", "anes"),
+    ("ischaem", "ischem"),
+    ("fibre", "fiber"),
+    ("centre", "center"),
 )
 _GREEK_PLURAL = re.compile(r"(.*(?:sta|o|y|pare|parese|phy))ses$")
 _SKIPPED = frozenset(("the", "a", "an", "his", "her", "their", "my", "your", "its", "patient's", "pt's"))
@@ -60,8 +60,8 @@ def normal_word(word: str) -> str:
     if len(lower) < 4 or not lower[-1].isalpha():
         return lower
     if len(lower) >= 6:
-        for pattern, plain in _BRITISH:
-            lower = pattern.sub(plain, lower)
+        for british, american in _BRITISH:
+            lower = lower.replace(british, american)
     return _singular(lower)
 
 
@@ -134,15 +134,18 @@ class _Chunks(dict[str, tuple[str | int | bool, ...]]):
         self._after = after
 
     def __missing__(self, chunk: str) -> tuple[str | int | bool, ...]:
-        made: list[str | int | bool] = []
-        for piece in _PIECE.findall(chunk + self._after):
+        made: tuple[str | int | bool, ...] = ()
+        whole = chunk + self._after
+        # most are a word, with or without a mark after it: no need to search
+        pieces = (whole,) if chunk.isalnum() else _PIECE.findall(whole)
+        for piece in pieces:
             lower = piece.rstrip().lower() or "\n"
-            made.extend((lower, _normal(lower), len(piece), lower in _BREAKING))
+            made += (lower, _normal(lower), len(piece), lower in _BREAKING)
         if len(chunk) <= _LONGEST_KEPT:
             if len(self) > _MOST_CHUNKS:
                 self.clear()
-            self[chunk] = tuple(made)
-        return tuple(made)
+            self[chunk] = made
+        return made
 
 
 def _normal(lower: str) -> str:
