@@ -7,8 +7,9 @@
 annotated one, one to one), terms (one of the accepted ones), and each context flag among the mentions found; 95 %
 intervals by resampling notes. Only HPO's phenotypic abnormalities are scored, as only they are annotated. A term newer
 than the annotations' release counts as its nearest parents of that release (where ``--release``, OBO Graphs, is there),
-and a merged one as each of its parts. Speed is characters a CPU second of one core, everything loaded. spaCy's
-PhraseMatcher with every HPO name and synonym, negspaCy and medspaCy run in virtual environments of their own.
+and a merged one as each of its parts. Speed is characters a CPU second of one core, everything loaded, measured in turn
+with each peer (``benchmarks/linking_speed.py``). spaCy's PhraseMatcher with every HPO name and synonym, negspaCy and
+medspaCy run in virtual environments of their own.
 ``--errors`` lists what went wrong, but never for ``unseen``.
 """
 
@@ -18,32 +19,26 @@ import argparse
 import gzip
 import hashlib
 import json
-import os
 import subprocess
 import sys
-import tempfile
-import time
-import venv
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
-from benchmarks.linking_notes import SETS, all_notes
+from benchmarks.linking_notes import SETS, all_notes, draw
 from benchmarks.linking_scores import FLAGS, Gold, Said, counts, errors, with_intervals
+from benchmarks.linking_speed import PEERS, ROUNDS, Peer, Timed, alternate, cpu_seconds, quickest, speed_rows
 from ehr.progress import set_quiet
 from kg.bundle import Bundle
 from kg.link import Linker
-from kg.link.names import PHENOTYPE_ROOT, compile_names, descendants_of, load_names, parents_of
-from kg.neo4j_server import default_cache
+from kg.link.hierarchy import descendants_of, parents_of
+from kg.link.names import PHENOTYPE_ROOT, compile_names, load_names
+from kg.types import Mention
 
 FOLDER = Path(__file__).parents[1] / "tests" / "data" / "linking"
-PEERS = {
-    "spaCy PhraseMatcher": ("phrases", "negspacy-1.1.0", "negspacy==1.1.0"),
-    "negspaCy 1.1.0": ("negspacy", "negspacy-1.1.0", "negspacy==1.1.0"),
-    "medspaCy 1.3.1": ("medspacy", "medspacy-1.3.1", "medspacy==1.3.1"),
-}
-REPEATS = 5
+OTHERS = 60
+"""Notes of no set that are read before speed is measured."""
 Answer = dict[str, list[Said]]
 
 
@@ -100,21 +95,33 @@ class Scored:
         return [Said(start, end, terms, frozenset(flags))]
 
 
-def ours(bundle: Bundle, texts: Mapping[str, str], scored: Scored) -> tuple[Answer, float]:
-    """Link with this project; the best of several repeats is its speed, its word memory filled as in a cohort."""
-    linker = Linker(bundle)
-    best = float("inf")
-    for _ in range(REPEATS):
-        began = time.process_time()
-        mentions = {note: linker.link(text) for note, text in texts.items()}
-        best = min(best, time.process_time() - began)
-    answer = {
-        note: [
-            one for m in found for one in scored.said(m.start, m.end, m.concept, [f for f in FLAGS if getattr(m, f)])
-        ]
-        for note, found in mentions.items()
-    }
-    return answer, best
+class Ours:
+    """This project, loaded, having read some other notes."""
+
+    def __init__(self, bundle: Bundle, texts: Mapping[str, str], others: Sequence[str]) -> None:
+        self._linker = Linker(bundle)
+        self._texts = texts
+        self._found: dict[str, list[Mention]] = {}
+        for text in others:
+            self._linker.link(text)
+
+    def read(self) -> float:
+        """Link all texts once; CPU seconds."""
+        return cpu_seconds(self._read)
+
+    def _read(self) -> None:
+        self._found = {note: self._linker.link(text) for note, text in self._texts.items()}
+
+    def answer(self, scored: Scored) -> Answer:
+        """Give what the last reading found."""
+        return {
+            note: [
+                one
+                for m in found
+                for one in scored.said(m.start, m.end, m.concept, [f for f in FLAGS if getattr(m, f)])
+            ]
+            for note, found in self._found.items()
+        }
 
 
 def hpo_names(bundle: Bundle, terms: set[str]) -> list[list[str]]:
@@ -131,24 +138,7 @@ def hpo_names(bundle: Bundle, terms: set[str]) -> list[list[str]]:
     return list(first.values())
 
 
-def peer(which: str, folder: str, package: str, names: list[list[str]], texts: Mapping[str, str]) -> dict[str, object]:
-    """Run a peer in its environment, made where it is missing; an error where it cannot be installed."""
-    python = default_cache().parent / folder / "bin" / "python"
-    if not python.exists():
-        venv.create(python.parents[1], with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", package], check=True)
-    with tempfile.TemporaryDirectory() as name:
-        source, target = Path(name) / "in.json", Path(name) / "out.json"
-        source.write_text(json.dumps({"texts": texts, "names": names}))
-        script = Path(__file__).with_name("linking_peers.py")
-        env = {**os.environ, "OMP_NUM_THREADS": "1"}
-        env.pop("PYTHONPATH", None)
-        subprocess.run([python, script, which, source, target], check=True, stderr=subprocess.DEVNULL, env=env)
-        result: dict[str, object] = json.loads(target.read_text())
-    return result
-
-
-def table(results: Mapping[str, Mapping[str, tuple[float, float, float]]], speeds: Mapping[str, float]) -> str:
+def table(results: Mapping[str, Mapping[str, tuple[float, float, float]]], speeds: list[list[str]]) -> str:
     """Write the scores as one Markdown table, a column a system."""
     systems = list(results)
     lines = ["| | " + " | ".join(systems) + " |", "|---" * (len(systems) + 1) + "|"]
@@ -158,14 +148,8 @@ def table(results: Mapping[str, Mapping[str, tuple[float, float, float]]], speed
             value, low, high = results[system][name]
             cells.append("–" if value != value else f"{value:.3f} ({low:.2f}–{high:.2f})")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    lines.append("| characters a second | " + " | ".join(f"{speeds[s]:,.0f}" for s in systems) + " |")
+    lines.extend("| " + " | ".join(row) + " |" for row in speeds)
     return "\n".join(lines)
-
-
-def timed(action: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    action()
-    return time.perf_counter() - began
 
 
 def main() -> None:
@@ -185,24 +169,30 @@ def main() -> None:
     bundle = Bundle.open(chosen.bundle)
     scored = Scored(bundle, release_terms(chosen.release or chosen.texts.parent / "hpo" / "hp.json.gz"))
     characters = sum(map(len, texts.values()))
-    answers: dict[str, Answer] = {}
-    speeds: dict[str, float] = {}
-    answers["this project"], seconds = ours(bundle, texts, scored)
-    speeds["this project"] = characters / seconds
+    notes = all_notes(chosen.texts)
+    drawn = draw(notes)
+    others = [text for note, text in sorted(notes.items()) if note not in drawn][:OTHERS]
+    own = Ours(bundle, texts, others)
+    first = own.read()
+    alone = Timed(first, tuple(quickest(own.read) for _ in range(ROUNDS)))
+    answers = {"this project": own.answer(scored)}
+    pairs: dict[str, tuple[Timed, Timed]] = {}
     if chosen.errors:
         for note in texts:
             print("\n".join(errors(note, texts[note], golds[note], answers["this project"][note])))
     if not chosen.no_peers:
         names = hpo_names(bundle, scored.terms)
-        for system, (which, folder, package) in PEERS.items():
+        for system in PEERS:
             try:
-                result = peer(which, folder, package, names, texts)
+                with Peer(system, names, texts, others) as peer:
+                    pairs[system] = alternate(own.read, peer.read)
+                    found = peer.mentions()
             except (OSError, subprocess.CalledProcessError) as error:
                 print(f"{system}: skipped ({error})", file=sys.stderr)
                 continue
-            mentions: dict[str, list[list[object]]] = result["mentions"]  # type: ignore[assignment]
-            answers[system] = {n: [s for m in found for s in scored.said(*m)] for n, found in mentions.items()}  # type: ignore[arg-type]
-            speeds[system] = characters / float(str(result["seconds"]))
+            answers[system] = {n: [s for m in rows for s in scored.said(*m)] for n, rows in found.items()}  # type: ignore[arg-type]
+    alone = Timed(first, (*alone.rounds, *(seconds for own_, _ in pairs.values() for seconds in own_.rounds)))
+    speeds = speed_rows(characters, alone, pairs, list(answers))
     results = {
         system: with_intervals([counts(golds[note], answer[note]) for note in texts])
         for system, answer in answers.items()
@@ -210,12 +200,12 @@ def main() -> None:
     total = sum(map(len, golds.values()))
     print(f"{chosen.half}: {len(texts)} notes, {total} mentions, {characters:,} characters\n")
     print(table(results, speeds))
-    compiled = timed(lambda: compile_names(bundle))
-    loaded = timed(lambda: load_names(bundle))
+    compiled = cpu_seconds(lambda: compile_names(bundle))
+    loaded = cpu_seconds(lambda: load_names(bundle))
     count = len(load_names(bundle)[0])
     print(f"\n{count:,} names: compiled in {compiled:.1f} s, read from the cache in {loaded:.2f} s")
     if chosen.json:
-        document = {"half": chosen.half, "scores": results, "characters_per_second": speeds, "names": count}
+        document = {"half": chosen.half, "scores": results, "speed": speeds, "names": count}
         chosen.json.write_text(json.dumps(document, indent=1))
 
 

@@ -2,9 +2,10 @@
 
     python benchmarks/linking_peers.py phrases|negspacy|medspacy IN.json OUT.json
 
-``IN.json`` holds ``texts`` (by note) and ``names`` (phrase and concept, best first); ``OUT.json`` gets ``mentions`` by
-note, as lists of start, end, concept and flags, and the ``seconds`` that the texts took once everything was loaded.
-Each peer is used as its own manual shows it, with its rules as they come.
+``IN.json`` holds ``texts`` (by note), ``names`` (phrase and concept, best first) and ``others``, texts that are read
+once before. Each line on standard input is answered by one on standard output: ``load`` when everything is loaded,
+``read`` by the CPU seconds that reading all texts took, ``write`` once ``OUT.json`` has the mentions by note, as lists
+of start, end, concept and flags. Each peer is used as its own manual shows it, with its rules as they come.
 """
 
 from __future__ import annotations
@@ -79,15 +80,22 @@ def main() -> None:
     which, source, target = sys.argv[1:]
     data = json.loads(Path(source).read_text())
     nlp, flags = {"phrases": phrases, "negspacy": negspacy, "medspacy": medspacy}[which](data["names"])
-    nlp("No chest pain.")
-    began = time.process_time()
-    documents = {note: nlp(text) for note, text in data["texts"].items()}
-    seconds = time.process_time() - began
-    mentions = {
-        note: [[entity.start_char, entity.end_char, entity.label_, flags(entity)] for entity in document.ents]
-        for note, document in documents.items()
-    }
-    Path(target).write_text(json.dumps({"seconds": seconds, "mentions": mentions}))
+    for text in ["No chest pain.", *data["others"]]:
+        nlp(text)
+    answers, documents = sys.stdout, {}
+    for line in sys.stdin:
+        answer = "done"
+        if line.strip() == "read":
+            began = time.process_time()
+            documents = {note: nlp(text) for note, text in data["texts"].items()}
+            answer = str(time.process_time() - began)
+        elif line.strip() == "write":
+            mentions = {
+                note: [[entity.start_char, entity.end_char, entity.label_, flags(entity)] for entity in document.ents]
+                for note, document in documents.items()
+            }
+            Path(target).write_text(json.dumps(mentions))
+        print(answer, file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -65,15 +65,18 @@ def meaning(senses: Sequence[Sense], around: frozenset[str]) -> Sense | None:
     return best
 
 
-def find_abbreviations(words: Words, normal: Sequence[str], concepts: frozenset[str]) -> list[Match]:
-    """Give the abbreviations of a text that mean a concept of the graph."""
+def find_abbreviations(
+    words: Words, normal: Sequence[str], concepts: frozenset[str], places: Iterable[int]
+) -> list[Match]:
+    """Give the abbreviations among the tokens at ``places`` that mean a concept of the graph."""
     known = abbreviations()
     found = []
-    for at, token in enumerate(words.lower):
+    for at in places:
+        token = words.lower[at]
         senses = known.senses.get(token)
         if senses is None:
             continue
-        if token in known.cased and not words.text[words.starts[at] : words.ends[at]].isupper():
+        if token in known.cased and not words.raw(at, at).isupper():
             continue
         around = frozenset(normal[max(0, at - NEAR) : at]) | frozenset(normal[at + 1 : at + NEAR])
         sense = meaning(senses, around)

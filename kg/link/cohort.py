@@ -13,8 +13,8 @@ import polars as pl
 from ehr.files import fingerprint
 from ehr.progress import say, track
 from ehr.series import SeriesDefinition
+from kg.link.hierarchy import collected, descendants_of, parents_of
 from kg.link.labs import Range, abnormal_values, trends
-from kg.link.names import collected, descendants_of, parents_of
 from kg.link.text import Linker, rules_digests
 from kg.types import Finding
 from kg.vocabulary import Category, Predicate

@@ -8,247 +8,179 @@ functions that fail; "kidney problems" is an abnormality of that system.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+import re
+from collections.abc import Sequence
 
-from kg.link.names import Name
-from kg.link.parts import Lookup, Placed, Unit, cut_units, parts, sites_above
+from kg.link.meanings import ALONE, MOST_UNITS, Meanings, Row
+from kg.link.parts import Lookup, Unit, parts
+from kg.link.reading import BARE, GAP, INSIDE, KNOWN, PHRASE, WITH, Reading, marked
+from kg.link.words import Match
 
-MOST_UNITS = 4
-"""Units of meaning in the longest name that is taken apart."""
 NEAR = 120
 """Tokens on both sides in which a word must stand that makes a bare finding one of its site."""
 _WITH = frozenset(("with", "from", "for", "him", "himself", "herself"))
 """May stand after a word such as "trouble", but not inside other findings."""
 _LINKS = frozenset(("and", "or", "/", ",", "and/or", "nor"))
-_VAGUE = frozenset(("abnormality", "abnormal", "morphology", "physiology", "functional"))
 _LIMIT = 3
 _BRANCHES = 3
 """How many words may be read both as part of a name and as standing between, from one beginning."""
-_NOT_IN_NAMES = frozenset(("and", "or", "with", "without", "no", "not", "due", "by", "from", "after", "during"))
-"""Small words that say how the parts of a name belong together: such names are only found as they stand."""
-EXACT, MADE, VAGUE, ALONE = range(4)
-"""How a finding was found: as the ontology writes it, from its parts, from "problem" or "unable", or without a site."""
+_MOST_LEARNT = 200_000
+_PASSES = GAP | WITH
+_GOES_ON = KNOWN | GAP | WITH
+_INSIDE = bytes((INSIDE,))
+_PHRASE, _BARE = re.compile(marked(PHRASE)), re.compile(marked(BARE))
+# A part that another follows, with no more between than is ever passed over.
+_BETWEEN = _INSIDE + b"*(?:" + marked(GAP, WITH) + _INSIDE + b"*){0,%d}" % (_LIMIT + 1)
+_START = re.compile(marked(KNOWN) + b"(?=" + _BETWEEN + marked(KNOWN) + b")")
 
 
-class Composed(NamedTuple):
-    """A finding put together; token indices, both included; ``how`` is one of `MADE`, `VAGUE`, `ALONE`."""
+class _Single(dict[str, tuple[int, int]]):
+    """Each unit's number and how many words it has, by its words: phrases of the lists, and any word by itself."""
 
-    concept: str
-    first: int
-    last: int
-    how: int
+    def __init__(self, composer: Composer) -> None:
+        super().__init__()
+        self._composer = composer
+        for rows in parts().phrases.values():
+            for key, unit in rows:
+                self[" ".join(key)] = composer.number(unit), len(key)
+
+    def __missing__(self, word: str) -> tuple[int, int]:
+        self[word] = made = self._composer.number_of(word), 1
+        return made
 
 
 class Composer:
     """Finds findings by their parts; made from a bundle's names, used for any number of texts."""
 
-    def __init__(self, names: Iterable[Name]) -> None:
+    def __init__(self, meanings: Meanings) -> None:
         self._parts = parts()
         self._lookup = Lookup(self._parts)
-        self._bags: dict[frozenset[str], str] = {}
-        self._systems: dict[str, str] = {}
-        self._vocabulary: set[str] = set()
-        rated: dict[frozenset[str], tuple[tuple[int, int, str], str]] = {}
-        systems: dict[str, tuple[int, str]] = {}
-        concepts = set()
-        for name in names:
-            concepts.add(name.concept)
-            if name.cased or not name.concept.startswith("HP:"):
-                continue
-            words = name.key.split(" ")
-            if not _NOT_IN_NAMES.isdisjoint(words):
-                continue
-            units = [p.unit for p in cut_units(words, range(len(words)), self._lookup)]
-            self._note_system(name, units, systems)
-            said = [u for u in units if u.key not in self._parts.gaps]
-            core = [u for u in said if u.part or u.key not in self._parts.name_only]
-            bag = self._bag(core)
-            if not 2 <= len(bag) <= MOST_UNITS or any(len(key) < 3 or key.isdigit() for key in bag):
-                continue
-            rate = (len(said) - len(bag), name.rank, name.concept)
-            if bag not in rated or rate < rated[bag][0]:
-                rated[bag] = (rate, name.concept)
-        self._bags = {bag: concept for bag, (_, concept) in rated.items()}
-        self._vocabulary = {key for bag in self._bags for key in bag}
-        self._systems = {site: concept for site, (_, concept) in systems.items()}
-        self._curated = {site: concept for site, concept in self._parts.systems.items() if concept in concepts}
-        self._systems.update(self._curated)
-        self._concepts = frozenset(concepts)
+        self._meanings = meanings
+        self._learnt: dict[tuple[int, ...], tuple[str, int, bool]] = {}
+        self._units: list[Unit] = []
+        self._unit_numbers: dict[Unit, int] = {}
+        self._single = _Single(self)
 
     def words(self) -> frozenset[str]:
         """Give every word of the lists: right spellings, which misspelt ones are mended to."""
         phrases = (words for rows in self._parts.phrases.values() for words, _ in rows)
         return frozenset(self._parts.single).union(*phrases)
 
-    def _note_system(self, name: Name, units: Sequence[Unit], systems: dict[str, tuple[int, str]]) -> None:
-        """Keep "Abnormality of the X" and "Abnormal X morphology" as what a problem of X is."""
-        sites = [u.site for u in units if u.site]
-        rest = [u.key for u in units if not u.site and u.key not in self._parts.gaps]
-        if len(sites) == 1 and rest and _VAGUE.issuperset(rest):
-            rate = name.rank + (0 if rest == ["abnormality"] else 3)
-            if sites[0] not in systems or rate < systems[sites[0]][0]:
-                systems[sites[0]] = (rate, name.concept)
+    def mark(self, word: str) -> int:
+        """Give the marks of a normal word; see `kg.link.reading`."""
+        phrases, unit = self._lookup[word]
+        return self._mark_of(unit) | (PHRASE if phrases else 0)
 
-    def _bag(self, units: Sequence[Unit]) -> frozenset[str]:
-        """Give the meaning as a set; a tissue that goes without saying is left out (muscle weakness of the arm)."""
-        keys = {u.key for u in units}
-        sites = [u.site for u in units if u.site]
-        if len(sites) > 1:
-            kinds = [self._parts.kinds[u.finding] for u in units if u.finding]
-            if any(kind.tissue == "muscle" for kind in kinds):
-                keys.discard("site muscle")
-            if self._parts.joints.intersection(sites):
-                keys.discard("site joint")
-        return frozenset(keys)
+    def _mark_of(self, unit: Unit) -> int:
+        mark = KNOWN if unit.part or unit.key in self._meanings.vocabulary else 0
+        if not unit.part and (unit.key in self._parts.gaps or unit.key in self._parts.qualifiers):
+            mark |= GAP
+        elif not unit.part and unit.key in _WITH:
+            mark |= WITH
+        return mark | (BARE if unit.bare else 0)
 
-    def of(self, finding: str, site: str) -> str:
-        """Give the term of a finding at a site or at what the site belongs to, else the finding's own; or nothing."""
-        kind = self._parts.kinds[finding]
-        names = [finding, kind.fallback] if kind.fallback else [finding]
-        for name in names:
-            for place in sites_above(site, self._parts):
-                concept = self._bags.get(frozenset((f"finding {name}", f"site {place}")))
-                if concept is not None:
-                    return concept
-        return "" if kind.near else self._first(kind.bare)
+    def find(self, text: Reading, found: list[Row]) -> None:
+        """Add what can be put together in a text; answers may overlap."""
+        said, marks = self._units_of(text)
+        places = text.places
+        for match in _BARE.finditer(marks):
+            at = match.start()
+            number, size = self._single[said[at]]
+            first, last = places[at], places[at + size - 1]
+            kind = self._parts.kinds[self._units[number].finding]
+            concept = self._meanings.first(kind.bare)
+            near = text.normal[max(0, first - NEAR) : last + NEAR] if kind.near else ()
+            if concept and not (kind.near and kind.near.isdisjoint(near)):
+                found.append((first, -last, ALONE, concept))
+        for match in _START.finditer(marks):
+            self._from(said, marks, match.start(), places, found)
 
-    def _first(self, terms: Sequence[str]) -> str:
-        """Give the first of some terms that the graph has, or nothing."""
-        return next((term for term in terms if term in self._concepts), "")
+    def _units_of(self, text: Reading) -> tuple[Sequence[str], bytes]:
+        """Give words and marks, a phrase of the lists in its first word's place; the longest goes first."""
+        said, marks = text.said, text.marks
+        begins = [match.start() for match in _PHRASE.finditer(marks)]
+        if not begins:
+            return said, marks
+        joined, changed = list(said), bytearray(marks)
+        resume = 0
+        for at in begins:
+            if at < resume:
+                continue
+            for key, unit in self._lookup[said[at]][0]:
+                size = len(key)
+                if tuple(said[at : at + size]) == key:
+                    joined[at] = " ".join(key)
+                    changed[at] = self._mark_of(unit)
+                    changed[at + 1 : at + size] = _INSIDE * (size - 1)
+                    resume = at + size
+                    break
+        return joined, bytes(changed)
 
-    def problem(self, site: str) -> str:
-        """Give the term for something wrong with a site or with what it belongs to; or nothing."""
-        return next((self._systems[s] for s in sites_above(site, self._parts) if s in self._systems), "")
+    def number(self, unit: Unit) -> int:
+        """Give a unit's place in the list of those met so far."""
+        number = self._unit_numbers.setdefault(unit, len(self._units))
+        if number == len(self._units):
+            self._units.append(unit)
+        return number
 
-    def find(self, normal: Sequence[str], lower: Sequence[str]) -> list[Composed]:
-        """Give what can be put together in a text; answers may overlap.
+    def number_of(self, word: str) -> int:
+        """Give the number of what a word is by itself."""
+        return self.number(self._lookup[word][1])
 
-        Args:
-            normal: each token's normal form, misspellings mended; empty where it does not count, ``|`` at barriers.
-            lower: each token in lower case.
-        """
-        found: list[Composed] = []
-        words: list[str] = []
-        positions: list[int] = []
-        prefix = ""
-        for index, word in enumerate(normal):
-            if word == "|":
-                self._phrase(words, positions, normal, lower, found)
-                words, positions, prefix = [], [], ""
-            elif word == "non":  # non-tender is nontender
-                prefix = word
-            elif word:
-                words.append(prefix + word)
-                positions.append(index)
-                prefix = ""
-        self._phrase(words, positions, normal, lower, found)
-        return found
-
-    def _phrase(
-        self,
-        words: list[str],
-        positions: list[int],
-        normal: Sequence[str],
-        lower: Sequence[str],
-        found: list[Composed],
-    ) -> None:
-        """Search one stretch without a barrier."""
-        if len(words) < 2 and (not words or words[0] not in self._parts.single):
-            return
-        known = self._parts
-        units = cut_units(words, positions, self._lookup)
-        for at, placed in enumerate(units):
-            unit = placed.unit
-            if unit.bare and self._bare(placed, normal, lower):
-                found.append(Composed(self._first(known.kinds[unit.finding].bare), placed.first, placed.last, ALONE))
-            if at + 1 < len(units) and (unit.part or unit.key in self._vocabulary):
-                found.extend(self._from(units, at))
-
-    def _bare(self, placed: Placed, normal: Sequence[str], lower: Sequence[str]) -> bool:
-        kind = self._parts.kinds[placed.unit.finding]
-        if not self._first(kind.bare):
-            return False
-        low, high = max(0, placed.first - NEAR), placed.last + NEAR
-        return not kind.near or not kind.near.isdisjoint(normal[low:high])
-
-    def _from(self, units: list[Placed], at: int) -> Iterator[Composed]:
-        """Give what begins at a unit: with the units after it, as long as only gaps lie between."""
-        first = units[at]
-        stack: list[tuple[int, tuple[Unit, ...], int]] = [(at + 1, (first.unit,), 0)]
-        known = self._parts
+    def _from(self, said: Sequence[str], marks: bytes, at: int, places: Sequence[int], found: list[Row]) -> None:
+        """Add what begins at a unit: with the units after it, as long as only gaps lie between."""
+        single, learnt, units = self._single, self._learnt, self._units
+        end = len(marks)
+        number, size = single[said[at]]
+        stack: list[tuple[int, tuple[int, ...], int]] = [(at + size, (number,), 0)]
         branches = _BRANCHES
         while stack:
             place, chosen, skipped = stack.pop()
-            while place < len(units):
-                placed = units[place]
-                unit = placed.unit
-                place += 1
-                known_word = unit.part or unit.key in self._vocabulary
-                passes = not unit.part and (
-                    unit.key in known.gaps
-                    or unit.key in known.qualifiers
-                    or (unit.key in _WITH and (chosen[-1].problem or chosen[-1].unable))
-                )
-                if passes and skipped < _LIMIT + len(chosen):
-                    if known_word:  # part of a name, or standing between: try both
-                        if branches:
+            while place < end:
+                mark = marks[place]
+                if not mark & _GOES_ON:
+                    break
+                number, size = single[said[place]]
+                place += size
+                if mark & _PASSES and skipped < _LIMIT + len(chosen):
+                    last = units[chosen[-1]]
+                    if mark & GAP or last.problem or last.unable:
+                        if not mark & KNOWN:
+                            skipped += 1
+                            continue
+                        if branches:  # part of a name, or standing between: try both
                             stack.append((place, chosen, skipped + 1))
                             branches -= 1
-                    else:
-                        skipped += 1
-                        continue
-                if not known_word:
+                if not mark & KNOWN:
                     break
-                chosen = (*chosen, unit)
-                concept, how = self._meaning(chosen, units[place].unit if place < len(units) else None)
-                if concept:
-                    yield Composed(concept, first.first, placed.last, how)
+                chosen = (*chosen, number)
+                concept, how, final = learnt.get(chosen) or self._learn(chosen)
+                if concept and (final or not self._goes_on(said, marks, place)):
+                    found.append((places[at], -places[place - 1], how, concept))
                 if len(chosen) == MOST_UNITS:
                     break
 
-    def _meaning(self, units: Sequence[Unit], following: Unit | None) -> tuple[str, int]:
-        """Give the term of some units taken together, or nothing, and how it was found.
+    def _learn(self, chosen: tuple[int, ...]) -> tuple[str, int, bool]:
+        """Work out what units mean together and keep it."""
+        if len(self._learnt) > _MOST_LEARNT:
+            self._learnt.clear()
+        self._learnt[chosen] = made = self._meanings.meaning([self._units[number] for number in chosen])
+        return made
 
-        The unit after them may say that they do not end there: the site of "itchy scalp pain" belongs to the pain.
-        """
-        first, last = units[0], units[-1]
-        vague = first.problem or first.unable
-        if (
-            last.site
-            and (first.finding or vague)
-            and following is not None
-            and (following.finding or following.problem)
-        ):
-            return "", MADE
-        if len(units) == 2 and (first.site or last.site) and (first.problem or last.problem):
-            curated = self._curated.get(first.site or last.site)
-            if curated is not None and (last.problem or first.key not in self._parts.after):
-                return curated, VAGUE
-        concept = self._bags.get(self._bag(units))
-        if concept is not None:
-            return concept, VAGUE if vague or last.problem else MADE
-        sites = [u.site for u in units if u.site]
-        findings = [u.finding for u in units if u.finding]
-        if len(findings) == 1 and len(sites) + 1 == len(units):
-            return self.of(findings[0], sites[0]), MADE
-        if len(units) != 2:
-            return "", MADE
-        function = first.function or last.function
-        if function and ((first.unable and last.function) or first.problem or (last.problem and first.function)):
-            return self._first(self._parts.functions[function]), VAGUE
-        if first.site and last.problem:
-            return self.problem(first.site), VAGUE
-        if first.problem and last.site and first.key not in self._parts.after:
-            return self.problem(last.site), VAGUE
-        return "", MADE
+    def _goes_on(self, said: Sequence[str], marks: bytes, place: int) -> bool:
+        """Say whether a finding or problem follows at once."""
+        if place >= len(marks) or not marks[place] & KNOWN:
+            return False
+        unit = self._units[self._single[said[place]][0]]
+        return bool(unit.finding) or unit.problem
 
-    def shared(self, normal: Sequence[str], lower: Sequence[str], match: tuple[int, int]) -> Iterator[Composed]:
+    def shared(self, normal: Sequence[str], lower: Sequence[str], match: tuple[int, int]) -> list[Match]:
         """Give the sites that share a match's last word: breast in "breast or ovarian cancer", all in a longer list."""
         first, last = match
         head = self._unit(normal, last)
+        found: list[Match] = []
         if not (head.finding or head.problem) or not self._unit(normal, first).site:
-            return
+            return found
         at = first - 1
         while at > 0 and lower[at] in _LINKS:
             while at > 0 and lower[at] in _LINKS:
@@ -258,12 +190,13 @@ class Composer:
                 start -= 1
             unit = self._unit(normal, start, at)
             if not unit.site:
-                return
-            concept = self.of(head.finding, unit.site) if head.finding else self.problem(unit.site)
+                break
+            concept = self._meanings.of(head.finding, unit.site) if head.finding else self._meanings.problem(unit.site)
             if not concept:
-                return
-            yield Composed(concept, start, at, MADE)
+                break
+            found.append(Match(concept, start, at))
             at = start - 1
+        return found
 
     def _unit(self, normal: Sequence[str], first: int, last: int | None = None) -> Unit:
         key = " ".join(normal[first : (first if last is None else last) + 1])

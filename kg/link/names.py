@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from ehr.errors import InputError
-from ehr.files import atomic_path
+from kg.link.cache import kept_table
+from kg.link.hierarchy import ancestors_of, collected, descendants_of, parents_of
+from kg.link.lexicon import lexicon
 from kg.link.words import normal_name, normal_word
-from kg.vocabulary import Category, Predicate
+from kg.vocabulary import Category
 
 if TYPE_CHECKING:
     from kg.bundle import Bundle
 
-FORMAT = 6
+FORMAT = 7
 """Version of the compiled index; a change makes older caches unused."""
+_NAMES = {"key": pl.String, "concept": pl.String, "rank": pl.Int64, "cased": pl.Boolean}
+_WORDS = {"word": pl.String}
 
 PHENOTYPE_ROOT = "HP:0000118"
 LINKED_CATEGORIES = (Category.DRUG, Category.EXPOSURE, Category.PROCEDURE)
@@ -35,8 +32,7 @@ _MEASURE_WORDS = ("circulating", "concentration", "level", "serum", "activity")
 _PLAUSIBLE_ABBREVIATION = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """A phrase in normal form and the concept it means.
 
     Attributes:
@@ -52,121 +48,17 @@ class Name:
     cased: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Lexicon:
-    """The data file ``lexicon.toml``, read once."""
-
-    names: Mapping[str, str]
-    stop: frozenset[str]
-    phrases: frozenset[str]
-    short: int
-    adjectives: Mapping[str, str]
-    more: tuple[str, ...]
-    less: tuple[str, ...]
-    endings: tuple[tuple[str, str], ...]
-    heads: frozenset[str]
-    ordinary: frozenset[str]
-    digest: str
-
-
-@lru_cache(maxsize=1)
-def lexicon() -> Lexicon:
-    """Read the lexicon that ships with the package."""
-    raw = files("kg.link").joinpath("lexicon.toml").read_bytes()
-    data = tomllib.loads(raw.decode())
-    words = data["words"]
-    return Lexicon(
-        names=data["names"],
-        stop=frozenset(normal_name(name) for name in data["stop"]["names"]),
-        phrases=frozenset(normal_name(phrase) for phrase in data["stop"]["phrases"]),
-        short=int(data["stop"]["short_abbreviations"]),
-        adjectives=data["adjectives"],
-        more=tuple(words["more"]),
-        less=tuple(words["less"]),
-        endings=tuple((noun, adjective) for noun, adjective in words["endings"]),
-        heads=frozenset(normal_word(word) for word in data["compounds"]["heads"]),
-        ordinary=frozenset(normal_word(word) for word in data["spelling"]["ordinary"]),
-        digest=hashlib.sha256(raw).hexdigest()[:16],
-    )
-
-
 def load_names(bundle: Bundle) -> tuple[list[Name], frozenset[str]]:
-    """Give the names of a bundle and every word that its names and definitions use.
-
-    The compiled lists are kept as Parquet under ``index/`` in the bundle's directory, keyed by the bundle's hash; where
-    that place cannot be written, they are compiled anew each time.
-    """
-    stem = f"{bundle.hash[:16]}-{lexicon().digest}-{FORMAT}"
-    names_path = Path(bundle.path) / "index" / f"names-{stem}.parquet"
-    words_path = Path(bundle.path) / "index" / f"words-{stem}.parquet"
-    if names_path.exists() and words_path.exists():
-        frame = pl.read_parquet(names_path)
-        return [Name(*row) for row in frame.iter_rows()], frozenset(pl.read_parquet(words_path)["word"])
-    names = compile_names(bundle)
-    words = known_words(bundle)
-    table = pl.DataFrame(
-        [(n.key, n.concept, n.rank, n.cased) for n in names],
-        schema={"key": pl.String, "concept": pl.String, "rank": pl.Int64, "cased": pl.Boolean},
-        orient="row",
-    )
-    _cache(names_path, table)
-    _cache(words_path, pl.DataFrame({"word": sorted(words)}, schema={"word": pl.String}))
-    return names, words
+    """Give the names of a bundle and every word that its names and definitions use; see `kg.link.cache`."""
+    key = f"{lexicon().digest}-{FORMAT}"
+    frame = kept_table(bundle, "names", key, lambda: _table(compile_names(bundle)))
+    words = kept_table(bundle, "words", key, lambda: pl.DataFrame({"word": sorted(known_words(bundle))}, schema=_WORDS))
+    columns = (frame[column].to_list() for column in _NAMES)
+    return list(map(Name._make, zip(*columns, strict=True))), frozenset(words["word"].to_list())
 
 
-def _cache(path: Path, table: pl.DataFrame) -> None:
-    """Write a cache file where that is possible; a read-only bundle is used all the same."""
-    try:
-        with atomic_path(path) as temporary:
-            table.write_parquet(temporary)
-    except InputError:
-        return
-
-
-def collected(frame: pl.LazyFrame | pl.DataFrame) -> pl.DataFrame:
-    """Give the rows of a table that may be lazy."""
-    return frame.collect() if isinstance(frame, pl.LazyFrame) else frame
-
-
-def parents_of(bundle: Bundle) -> dict[str, tuple[str, ...]]:
-    """Give the direct ``subclass_of`` parents of every HPO term."""
-    rows = collected(bundle.statements).filter(
-        (pl.col("predicate") == Predicate.SUBCLASS_OF.value)
-        & ~pl.col("negated")
-        & pl.col("subject").str.starts_with("HP:")
-    )
-    grouped: dict[str, list[str]] = {}
-    for subject, object_ in rows.select("subject", "object").sort("subject", "object").iter_rows():
-        grouped.setdefault(subject, []).append(object_)
-    return {child: tuple(found) for child, found in grouped.items()}
-
-
-def ancestors_of(concept: str, parents: Mapping[str, Iterable[str]]) -> set[str]:
-    """Give all concepts above ``concept``, itself included; cycles do no harm."""
-    seen = {concept}
-    stack = [concept]
-    while stack:
-        for parent in parents.get(stack.pop(), ()):
-            if parent not in seen:
-                seen.add(parent)
-                stack.append(parent)
-    return seen
-
-
-def descendants_of(roots: Iterable[str], parents: Mapping[str, Iterable[str]]) -> set[str]:
-    """Give all concepts below ``roots``, the roots included."""
-    children: dict[str, list[str]] = {}
-    for child, above in parents.items():
-        for parent in above:
-            children.setdefault(parent, []).append(child)
-    seen = set(roots)
-    stack = list(seen)
-    while stack:
-        for child in children.get(stack.pop(), ()):
-            if child not in seen:
-                seen.add(child)
-                stack.append(child)
-    return seen
+def _table(names: list[Name]) -> pl.DataFrame:
+    return pl.DataFrame(names, schema=_NAMES, orient="row")
 
 
 def compile_names(bundle: Bundle) -> list[Name]:
@@ -297,9 +189,7 @@ def _measurement_variants(parts: list[str]) -> Iterator[str]:
     for group in (words.more, words.less):
         if parts[0] not in group or not 2 <= len(parts) <= 4:
             continue
-        rest = [
-            part for part in parts[1:] if part not in ("circulating", "concentration", "level", "serum", "activity")
-        ]
+        rest = [part for part in parts[1:] if part not in _MEASURE_WORDS]
         if not rest or len(" ".join(rest)) < 4:
             return
         subject = " ".join(rest)

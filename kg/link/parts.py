@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any
 
 from kg.link.words import normal_name
 
@@ -39,14 +39,6 @@ class Unit:
     bare: bool = False
 
     part: bool = False
-
-
-class Placed(NamedTuple):
-    """A unit in a text; token indices, both included."""
-
-    unit: Unit
-    first: int
-    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,15 +155,9 @@ class Lookup(dict[str, tuple[tuple[tuple[tuple[str, ...], Unit], ...], Unit]]):
 _MOST_WORDS = 200_000
 
 
-def cut_units(words: Sequence[str], positions: Sequence[int], lookup: Lookup) -> list[Placed]:
-    """Cut a row of normal words into units, longest phrase first.
-
-    Args:
-        words: normal forms, without empty ones.
-        positions: each word's token index.
-        lookup: the lists, by first word.
-    """
-    found: list[Placed] = []
+def cut_units(words: Sequence[str], lookup: Lookup) -> list[Unit]:
+    """Cut a row of normal words, none of them empty, into units, longest phrase first."""
+    found: list[Unit] = []
     at, end = 0, len(words)
     while at < end:
         phrases, unit = lookup[words[at]]
@@ -180,7 +166,7 @@ def cut_units(words: Sequence[str], positions: Sequence[int], lookup: Lookup) ->
             if tuple(words[at : at + len(key)]) == key:
                 unit, size = meant, len(key)
                 break
-        found.append(Placed(unit, positions[at], positions[at + size - 1]))
+        found.append(unit)
         at += size
     return found
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from kg.link.measures import Measure, Measures, measures
 from kg.link.parts import parts
@@ -21,42 +22,43 @@ _WEIGHT = {
 _POUNDS = frozenset(("pound", "lb", "kg", "kilo", "kilogram", "stone"))
 
 
-def find_values(words: Words, normal: Sequence[str], concepts: frozenset[str]) -> list[Match]:
+def find_values(words: Words, normal: Sequence[str], concepts: frozenset[str], places: Iterable[int]) -> list[Match]:
     """Give the abnormal values of a text; answers may overlap each other and names found otherwise.
 
     Args:
         words: the text.
         normal: each token's normal form, misspellings mended.
         concepts: the concepts that the graph has.
+        places: the tokens where one may begin, those of `value_words`, in order.
     """
     rules = measures()
     found: list[Match] = []
     first_words = _first_words()
-    at, end = 0, len(normal)
-    while at < end:
+    resume = 0
+    for at in places:
+        if at < resume:
+            continue
         word = normal[at]
-        step = 1
         if word in first_words:
             named = _named(words, normal, at, rules)
             if named is not None:
                 measure, last = named
                 found.extend(_stated(words, normal, at, last, measure, concepts))
                 found.extend(_in_words(normal, at, last, measure, concepts))
-                step = last + 1 - at
+                resume = last + 1
         elif word in _WEIGHT:
             found.extend(_pounds(words, normal, at, concepts))
-        at += step
     return found
 
 
-_FIRST: dict[str, frozenset[str]] = {}
-
-
+@lru_cache(maxsize=1)
 def _first_words() -> frozenset[str]:
-    rules = measures()
-    if rules.digest not in _FIRST:
-        _FIRST[rules.digest] = frozenset(key.split(" ")[0] for key in rules.by_name)
-    return _FIRST[rules.digest]
+    return frozenset(key.split(" ")[0] for key in measures().by_name)
+
+
+def value_words() -> frozenset[str]:
+    """Give the normal words with which a stated value may begin."""
+    return _first_words().union(_WEIGHT)
 
 
 def _named(words: Words, normal: Sequence[str], at: int, rules: Measures) -> tuple[Measure, int] | None:
@@ -110,10 +112,10 @@ def _stated(
 
 def _value(words: Words, at: int) -> tuple[float, int, float | None]:
     """Read the number at a token: its value, its last token, and what follows a slash."""
-    lower, starts, ends = words.lower, words.starts, words.ends
+    lower, starts = words.lower, words.starts
 
     def joined(left: int, right: int) -> bool:
-        return right < len(lower) and ends[left] == starts[right]
+        return right < len(lower) and words.end(left) == starts[right]
 
     last = at
     text = lower[at]

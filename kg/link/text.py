@@ -11,9 +11,10 @@ from kg.link.abbreviations import abbreviations
 from kg.link.context import Course, flags_of
 from kg.link.context_rules import ContextRules, context_rules
 from kg.link.headings import Sections
+from kg.link.hierarchy import descendants_of, parents_of
+from kg.link.lexicon import lexicon
 from kg.link.match import Matcher, matcher_for
 from kg.link.measures import measures
-from kg.link.names import descendants_of, lexicon, parents_of
 from kg.link.parts import parts
 from kg.link.story import follow
 from kg.link.words import cut
@@ -90,26 +91,32 @@ class Linker:
         if not matches:
             return []
         rules = self._held.rules
-        flags = flags_of(words, [(match.first, match.last) for match in matches], rules)
+        flags = flags_of(words, [(first, last) for _, first, last in matches], rules)
         follow(words, matches, flags, self._held.is_a, rules)
         colour = rules.sections.get(section) if section else None
         sections = Sections(text, rules.headings)
         mentions = []
-        for match, found in zip(matches, flags, strict=True):
-            start = words.starts[match.first]
+        for (concept, first, last), found in zip(matches, flags, strict=True):
+            start = words.starts[first]
             inside, heading = sections.at(start)
             if heading:
                 continue
-            found.update(flag for flag in (colour, rules.sections.get(inside)) if flag)
-            if words.lower[match.first] == "family":  # the concept itself is about relatives
+            if colour:
+                found.add(colour)
+            if inside and (other := rules.sections.get(inside)):
+                found.add(other)
+            if not found:
+                mentions.append(Mention(concept, start, words.end(last)))
+                continue
+            if words.lower[first] == "family":  # the concept itself is about relatives
                 found.discard("family")
             mentions.append(
                 Mention(
-                    concept=match.concept,
+                    concept=concept,
                     start=start,
-                    end=words.ends[match.last],
+                    end=words.end(last),
                     negated="negated" in found,
-                    historical=self._held.course.is_past(match.concept, found),
+                    historical=self._held.course.is_past(concept, found),
                     hypothetical="hypothetical" in found,
                     family="family" in found,
                 )

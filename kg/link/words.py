@@ -5,28 +5,34 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple
+from functools import cached_property, lru_cache
+from itertools import accumulate, chain, compress
+from typing import Any, NamedTuple
 
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)?|[^\w\s]|_|\n")
+_PIECE = re.compile(rf"(?:{_TOKEN.pattern})[^\S\n]*")
+# Stretches with the white space after them make up the text, but for blanks at its beginning.
+_CHUNK = re.compile(r"\S+\s*|\n\s*")
+_UNEVEN = re.compile(r" [^\S\n]")  # where there is none, all that follows a blank begins with a token
+_LEADING = re.compile(r"[^\S\n]*")
 _BRITISH = (
-    (re.compile(r"haem"), "hem"),
-    (re.compile(r"aemi"), "emi"),
-    (re.compile(r"oede"), "ede"),
-    (re.compile(r"oeso"), "eso"),
-    (re.compile(r"rrhoe"), "rrhe"),
-    (re.compile(r"pnoe"), "pne"),
-    (re.compile(r"faec"), "fec"),
-    (re.compile(r"paed"), "ped"),
-    (re.compile(r"aeti"), "eti"),
-    (re.compile(r"caec"), "cec"),
-    (re.compile(r"tumour"), "tumor"),
-    (re.compile(r"colour"), "color"),
-    (re.compile(r"behaviour"), "behavior"),
-    (re.compile(r"anaes"), "anes"),
-    (re.compile(r"ischaem"), "ischem"),
-    (re.compile(r"fibre"), "fiber"),
-    (re.compile(r"centre"), "center"),
+    ("haem", "hem"),
+    ("aemi", "emi"),
+    ("oede", "ede"),
+    ("oeso", "eso"),
+    ("rrhoe", "rrhe"),
+    ("pnoe", "pne"),
+    ("faec", "fec"),
+    ("paed", "ped"),
+    ("aeti", "eti"),
+    ("caec", "cec"),
+    ("tumour", "tumor"),
+    ("colour", "color"),
+    ("behaviour", "behavior"),
+    ("anaes", "anes"),
+    ("ischaem", "ischem"),
+    ("fibre", "fiber"),
+    ("centre", "center"),
 )
 _GREEK_PLURAL = re.compile(r"(.*(?:sta|o|y|pare|parese|phy))ses$")
 _SKIPPED = frozenset(("the", "a", "an", "his", "her", "their", "my", "your", "its", "patient's", "pt's"))
@@ -54,8 +60,8 @@ def normal_word(word: str) -> str:
     if len(lower) < 4 or not lower[-1].isalpha():
         return lower
     if len(lower) >= 6:
-        for pattern, plain in _BRITISH:
-            lower = pattern.sub(plain, lower)
+        for british, american in _BRITISH:
+            lower = lower.replace(british, american)
     return _singular(lower)
 
 
@@ -83,14 +89,14 @@ class Match(NamedTuple):
     last: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Words:
     """A text cut into tokens; all lists have the same length.
 
     Attributes:
         lower: the piece in lower case, punctuation included.
         normal: its normal form; empty where a name may pass over it (hyphen, article), ``|`` where none may.
-        starts, ends: character offsets.
+        starts: character offsets.
         sentences: half-open piece ranges.
     """
 
@@ -98,71 +104,99 @@ class Words:
     lower: list[str]
     normal: list[str]
     starts: list[int]
-    ends: list[int]
     sentences: list[tuple[int, int]]
 
+    def raw(self, first: int, last: int) -> str:
+        """Give the text from one token to another, both included."""
+        following = self.starts[last + 1] if last + 1 < len(self.starts) else len(self.text)
+        piece = self.text[self.starts[first] : following]
+        return piece.rstrip() if self.lower[last] != "\n" else piece[: piece.rindex("\n") + 1]
 
-class _Pieces(dict[str, tuple[str, str]]):
-    """Each piece of text with its lower and normal form, made once; emptied when it grows too large."""
+    def end(self, at: int) -> int:
+        """Give the offset after a token's last character."""
+        return self.starts[at] + len(self.raw(at, at))
 
-    def __missing__(self, piece: str) -> tuple[str, str]:
-        if len(self) > _MOST_PIECES:
-            self.clear()
-        small = piece.lower()
-        if small[0].isalnum():
-            normal = "" if small in _SKIPPED else normal_word(piece)
-        else:
-            normal = "|" if piece in _BARRIERS else ""
-        self[piece] = made = (small, normal)
+    @cached_property
+    def ends(self) -> list[int]:
+        """The offset after each token; for a few of them `end` is quicker."""
+        return [self.end(at) for at in range(len(self.starts))]
+
+
+class _Chunks(dict[str, tuple[str | int | bool, ...]]):
+    """Each stretch of text as tokens, cut once; emptied when it grows too large.
+
+    A token takes four places: lower form, normal form, length with the white space after it, may end a sentence.
+    """
+
+    def __init__(self, after: str) -> None:
+        """Make it for stretches that are given without ``after``, which follows them."""
+        super().__init__()
+        self._after = after
+
+    def __missing__(self, chunk: str) -> tuple[str | int | bool, ...]:
+        made: tuple[str | int | bool, ...] = ()
+        whole = chunk + self._after
+        # most are a word, with or without a mark after it: no need to search
+        pieces = (whole,) if chunk.isalnum() else _PIECE.findall(whole)
+        for piece in pieces:
+            lower = piece.rstrip().lower() or "\n"
+            made += (lower, _normal(lower), len(piece), lower in _BREAKING)
+        if len(chunk) <= _LONGEST_KEPT:
+            if len(self) > _MOST_CHUNKS:
+                self.clear()
+            self[chunk] = made
         return made
 
 
-_MOST_PIECES = 200_000
-_PIECES = _Pieces()
+def _normal(lower: str) -> str:
+    if lower[0].isalnum():
+        return "" if lower in _SKIPPED else normal_word(lower)
+    return "|" if lower in _BARRIERS else ""
+
+
+_MOST_CHUNKS = 200_000
+_LONGEST_KEPT = 80
+_BETWEEN_BLANKS, _WITH_SPACE = _Chunks(" "), _Chunks("")
 _BREAKING = frozenset("\n.!?")
 
 
 def cut(text: str) -> Words:
     """Cut a text into tokens and sentences; offsets are those of the text as given."""
-    lower: list[str] = []
-    normal: list[str] = []
-    starts: list[int] = []
-    ends: list[int] = []
+    beginning = _LEADING.match(text)
+    lead = beginning.end() if beginning else 0
+    if lead or _UNEVEN.search(text):
+        pieces = map(_WITH_SPACE.__getitem__, _CHUNK.findall(text, lead))
+    else:
+        pieces = map(_BETWEEN_BLANKS.__getitem__, text.split(" "))
+    flat: list[Any] = list(chain.from_iterable(pieces))
+    lower, normal = flat[0::4], flat[1::4]
+    starts = list(accumulate(flat[2::4], initial=lead))
+    starts.pop()
     sentences: list[tuple[int, int]] = []
-    first = 0
-    line_start = 0
-    known = _PIECES
-    for match in _TOKEN.finditer(text):
-        start, end = match.span()
-        piece = text[start:end]
-        small, plain = known[piece]
-        lower.append(small)
-        starts.append(start)
-        ends.append(end)
-        if piece in _BREAKING:
-            hard = True
-            if piece == "\n":
-                hard = _hard_break(text, start, line_start)
-                line_start = end
-            elif piece == ".":
-                hard = _ends_sentence(text, start, lower)
-            normal.append("|" if hard else "")
-            if hard:
-                sentences.append((first, len(lower)))
-                first = len(lower)
+    first = line_start = 0
+    for at in compress(range(len(lower)), flat[3::4]):
+        mark, start = lower[at], starts[at]
+        if mark == "\n":
+            hard = _hard_break(text, start, line_start)
+            line_start = start + 1
         else:
-            normal.append(plain)
+            hard = mark != "." or _ends_sentence(text, start, lower[at - 1] if at else "")
+        if hard:
+            sentences.append((first, at + 1))
+            first = at + 1
+        else:
+            normal[at] = ""
     if first < len(lower):
         sentences.append((first, len(lower)))
-    return Words(text, lower, normal, starts, ends, sentences)
+    return Words(text, lower, normal, starts, sentences)
 
 
-def _ends_sentence(text: str, at: int, tokens: list[str]) -> bool:
-    """Say whether the point at ``at``, the last token, ends a sentence: not inside a number or after a title."""
+def _ends_sentence(text: str, at: int, before: str) -> bool:
+    """Say whether the point at ``at`` ends a sentence: not inside a number or after a title (``before``)."""
     following = text[at + 1 : at + 2]
     if following and not following.isspace():
         return False
-    return not (len(tokens) > 1 and tokens[-2] in _ABBREVIATED)
+    return before not in _ABBREVIATED
 
 
 def _hard_break(text: str, at: int, line_start: int) -> bool:

@@ -274,9 +274,20 @@ def test_the_lists_fit_together() -> None:
         "a" * 1_000_000,
         "knee " * 50_000,
         "no cough " * 20_000,
+        "no " * 100_000,
+        "7" * 500_000,
+        "7 " * 200_000,
+        "\n" * 500_000,
+        " \t" * 200_000,
+        "non-" * 100_000,
+        "low back " * 50_000,
+        "".join(f"word{chr(97 + n % 26)}{chr(97 + n // 26 % 26)}{chr(97 + n // 676)}ation " for n in range(10_000)),
         "\ud800 cough \U0010ffff",
     ],
-    ids=["languages", "control characters", "one word", "sites", "negations", "odd code points"],
+    ids=[
+        *("languages", "control characters", "one word", "sites", "negations", "no", "one number", "numbers", "lines"),
+        *("blanks", "non", "phrases", "unknown words", "odd code points"),
+    ],
 )
 def test_hostile_text_is_linked_without_a_crash(text: str, graph: Bundle) -> None:
     for mention in link_text(text, graph):
