@@ -179,10 +179,15 @@ class _Sentence:
         if role == "date":
             return ("dated",) if self._rules.short.isdisjoint(self._lower[low:high]) else ("dated", "over")
         if role == "dated":
-            goes_on = any(hit.term.onset for hit in self._hits if low <= hit.first < high)
+            inside = bisect_left(self._hits, (low,)), bisect_left(self._hits, (high,))
+            goes_on = any(hit.term.onset for hit in self._hits[slice(*inside)])
             return ("dated",) if goes_on else ("dated", "over")
         if role == "initial":  # "initially" is past where the sentence says what came after
-            return ("over",) if not _CONTRAST.isdisjoint(self._lower[low : self._end]) else ()
+            return (
+                ("over",)
+                if not _CONTRAST.isdisjoint(self._lower[low : min(self._end, high + self._rules.forward)])
+                else ()
+            )
         return (MEANS.get(role, role),)
 
     def _applies(self, hit: _Hit, trigger: Trigger, both: bool) -> bool:
@@ -220,7 +225,8 @@ class _Sentence:
         at = end
         while at > low and self._lower[at - 1] != ",":
             at -= 1
-        denied = any("negated" in hit.term.ahead for hit in self._hits if at <= hit.first < end)
+        inside = bisect_left(self._hits, (at,)), bisect_left(self._hits, (end,))
+        denied = any("negated" in hit.term.ahead for hit in self._hits[slice(*inside)])
         return end if denied or not _LIST_WORDS.isdisjoint(self._lower[at:end]) else at
 
     def _scope_end(self, position: int, role: str) -> int:
@@ -261,4 +267,5 @@ class _Sentence:
         before = self._lower[hit.first - 1] if hit.first > self._first else ""
         if before != ",":
             return before in _LIST_WORDS
-        return not _LIST_WORDS.isdisjoint(set(self._lower[hit.last + 1 : self._end]) - {","})
+        onward = self._lower[hit.last + 1 : min(self._end, hit.last + 1 + self._rules.forward)]
+        return "or" in onward or "nor" in onward

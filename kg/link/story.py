@@ -51,8 +51,9 @@ def follow(
                 gone.update(_meant(concept, matches[max(0, index - _BACK) : index], is_a))
             elif gone and any(is_a(one, concept) for one in gone):
                 own = range(matches[index].first, matches[index].last + 1)
-                back = {words.lower[at] for at in range(first, own.stop)}
-                if rules.again_before.isdisjoint(back) and rules.again_after.isdisjoint(words.lower[own.stop : end]):
+                back = words.lower[max(first, own.start - rules.forward) : own.stop]
+                onward = words.lower[own.stop : min(end, own.stop + rules.forward)]
+                if rules.again_before.isdisjoint(back) and rules.again_after.isdisjoint(onward):
                     flags.add("historical")
                 else:
                     gone = {one for one in gone if not is_a(one, concept)}
