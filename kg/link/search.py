@@ -28,7 +28,9 @@ class NameSearch:
         # A node's children are searched one by one: the root, where most words fail, gets the fewest.
         base = int(np.ceil(np.sqrt(len(vocabulary)) / 2)) or 1
         digits = np.stack((1 + numbers % base, 1 + base + numbers // base), axis=1)
-        self._codes = dict(zip(vocabulary.to_list(), _cut(_characters(digits), [1] * len(numbers)), strict=True))
+        self._codes: dict[str, str] = dict(
+            zip(vocabulary.to_list(), _cut(_characters(digits), [1] * len(numbers)), strict=True)
+        )
         self._vocabulary = vocabulary
         self._sizes: list[int] = rows.list.len().to_list()
         self._automaton: Any = ahocorasick.Automaton(ahocorasick.STORE_INTS)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Iterable, Iterator
 
 MIN_MISSPELT = 6
 """Shortest word that is taken for a misspelling of another."""
 MAX_MISSPELT = 40
 """Longest one: no word is longer."""
 _MIN_TARGET = 5
-_OTHER = "\U0010ffff"  # is no letter
 
 
 def one_edit_apart(left: str, right: str) -> bool:
@@ -33,75 +29,53 @@ def one_edit_apart(left: str, right: str) -> bool:
     return a[1:] == b if len(a) > len(b) else a == b[1:]
 
 
-class _Table:
-    """The words of one first letter by length, their letters as numbers, from both ends."""
+class _Halves:
+    """Words of one length by their first and by their last letters: one edit leaves one of both as it is."""
 
-    def __init__(self, words: list[str]) -> None:
-        self._words = sorted(words, key=lambda word: (len(word), word))
-        self._sizes = np.array([len(word) for word in self._words])
-        width = int(self._sizes[-1]) + 2
-        self._ahead = _letters(self._words, width)
-        self._back = _letters([word[::-1] for word in self._words], width)
+    def __init__(self, size: int) -> None:
+        self._first, self._last = size // 2, size - size // 2
+        self._begins: dict[str, list[str]] = {}
+        self._ends: dict[str, list[str]] = {}
 
-    def near(self, word: str) -> list[str]:
-        """Give the words that agree with this one from both ends but for two letters or fewer."""
-        size = len(word)
-        low, high = np.searchsorted(self._sizes, (size - 1, size + 2))
-        if low == high:
-            return []
-        ahead = _agree(self._ahead[low:high], word)
-        back = _agree(self._back[low:high], word[::-1])
-        return [self._words[low + at] for at in np.flatnonzero(ahead + back >= size - 2)]
+    def add(self, word: str) -> None:
+        self._begins.setdefault(word[: self._first], []).append(word)
+        self._ends.setdefault(word[-self._last :], []).append(word)
 
-
-def _letters(words: list[str], width: int) -> npt.NDArray[np.uint32]:
-    """Give the code points, (words, width), 0 after a word's end."""
-    return np.array(words, dtype=f"U{width}").view(np.uint32).reshape(len(words), width)
-
-
-def _agree(letters: npt.NDArray[np.uint32], word: str) -> npt.NDArray[np.intp]:
-    """Count the letters that each row has in common with a word from the beginning."""
-    own = np.frombuffer((word + _OTHER).encode("utf-32-le"), "<u4")
-    agreed: npt.NDArray[np.intp] = np.argmax(letters[:, : own.size] != own, axis=1)
-    return agreed
+    def near(self, word: str) -> Iterator[str]:
+        """Give the words that share a half with this one, some twice."""
+        yield from self._begins.get(word[: self._first], ())
+        yield from self._ends.get(word[-self._last :], ())
 
 
 class Speller:
     """Mends words that stand in no name and no definition and lie one edit from a word of a name.
 
-    Tables are made when the first word of a letter is looked up: most notes need none.
+    Its tables are made when the first unknown word is met: many notes have none.
     """
 
     def __init__(self, targets: Iterable[str], known: frozenset[str]) -> None:
         self._known = known
-        self._targets = targets
-        self._by_letter: dict[str, list[str]] | None = None
-        self._tables: dict[str, _Table] = {}
+        self._targets = frozenset(targets)
+        self._sizes: dict[int, _Halves] = {}
 
     def mend(self, word: str) -> str:
         """Give the word meant, or the word itself where it is known, too short or where two words could be meant."""
         if not MIN_MISSPELT <= len(word) <= MAX_MISSPELT or word in self._known or not word.isalpha():
             return word
-        table = self._table(word[0])
-        if table is None:
-            return word
-        near = [target for target in table.near(word) if one_edit_apart(word, target)]
-        if len(near) > 1:  # equal letters in another order are the likeliest slip
-            near = [target for target in near if sorted(target) == sorted(word)] or near
-        return near[0] if len(near) == 1 else word
+        swaps, others = self._near(word)
+        near = swaps or others  # equal letters in another order are the likeliest slip
+        return next(iter(near)) if len(near) == 1 else word
 
-    def _table(self, letter: str) -> _Table | None:
-        """Give the table of a first letter, None where no word begins with it."""
-        held = self._tables.get(letter)
-        if held is not None:
-            return held
-        if self._by_letter is None:
-            self._by_letter = {}
-            for word in set(self._targets):
-                if len(word) >= _MIN_TARGET and word.isalpha():
-                    self._by_letter.setdefault(word[0], []).append(word)
-        words = self._by_letter.get(letter)
-        if words is None:
-            return None
-        self._tables[letter] = _Table(words)
-        return self._tables[letter]
+    def _near(self, word: str) -> tuple[set[str], set[str]]:
+        """Give the targets of the same first letter one edit away: by a swap of neighbours, and by any other edit."""
+        if not self._sizes:
+            for target in self._targets:
+                if len(target) >= _MIN_TARGET and target.isalpha():
+                    self._sizes.setdefault(len(target), _Halves(len(target))).add(target)
+        swaps = {word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(1, len(word) - 1)} - {word}
+        near: set[str] = set()
+        for size in range(len(word) - 1, len(word) + 2):
+            if size in self._sizes:
+                near.update(self._sizes[size].near(word))
+        found = {one for one in near if one[0] == word[0] and one_edit_apart(word, one)}
+        return swaps.intersection(self._targets), found
