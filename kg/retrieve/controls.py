@@ -12,7 +12,7 @@ import numpy as np
 
 from ehr.errors import InputError
 from kg.retrieve.evidence import MEASURES, EvidenceIndex, Triple
-from kg.retrieve.paths import best_paths, evidence_paths, evidence_score
+from kg.retrieve.path_table import PathTable
 from kg.retrieve.rewiring import permuted_objects
 from kg.retrieve.seeds import Start
 from kg.types import Edge, PatientSubgraph, statement_id
@@ -54,13 +54,13 @@ def _with_paths(subgraph: PatientSubgraph) -> PatientSubgraph:
         if triple.predicate in MEASURES:
             directions.setdefault(triple.object, set()).add(MEASURES[triple.predicate])
     starts = [Start(seed, frozenset(directions.get(seed.concept, ()))) for seed in subgraph.seeds]
-    paths = best_paths(evidence_paths(starts, EvidenceIndex(triples, candidates)))
-    evidence = evidence_score(paths)
-    scores = tuple(
-        evidence.get(node, 0.0) if category is Category.DISEASE else score
-        for node, category, score in zip(nodes, subgraph.categories, subgraph.scores, strict=True)
-    )
-    return replace(subgraph, paths=tuple(paths), scores=scores)
+    ids = sorted(nodes)
+    table = PathTable(EvidenceIndex(triples, candidates), ids, {n: at for at, n in enumerate(ids)}, sorted(candidates))
+    entries = np.array([table.entry(start) for start in starts], dtype=np.int64)
+    found = table.best(table.paths(1, np.zeros_like(entries), entries))
+    evidence = dict(zip(table.candidates, table.evidence(1, found)[0].tolist(), strict=True))
+    scores = tuple(evidence.get(node, score) for node, score in zip(nodes, subgraph.scores, strict=True))
+    return replace(subgraph, paths=tuple(table.objects(found)), scores=scores)
 
 
 def other_patient(subgraphs: Mapping[str, PatientSubgraph], seed: int) -> dict[str, PatientSubgraph]:

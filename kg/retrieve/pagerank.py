@@ -52,3 +52,30 @@ def personalised_pagerank(
         lost = rank[dangling].sum(axis=0)
         rank = np.asarray(damping * (transposed @ rank + start * lost) + (1 - damping) * start)
     return rank
+
+
+def walks_from(
+    transposed: sparse.csr_matrix, places: NDArray[np.int64], *, damping: float, iterations: int
+) -> NDArray[np.float64]:
+    """Run power iteration from single nodes of a graph in which every node has a way out.
+
+    `personalised_pagerank` to the last bit where ``damping`` is a power of two: scaling by it is exact, and what is
+    left out adds zero.
+
+    Args:
+        transposed: from `transition`, without dangling nodes, shape ``(n, n)``.
+        places: where each walk starts, shape ``(k,)``.
+        damping: probability of going on.
+        iterations: fixed.
+
+    Returns:
+        Probabilities, shape ``(n, k)``.
+    """
+    damped = damping * transposed
+    columns = np.arange(len(places))
+    rank: NDArray[np.float64] = np.zeros((transposed.shape[0], len(places)))
+    rank[places, columns] = 1.0
+    for _ in range(iterations):
+        rank = damped @ rank
+        rank[places, columns] += 1 - damping
+    return rank

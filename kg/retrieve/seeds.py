@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kg.retrieve.core import Core
@@ -25,6 +25,11 @@ class Start:
     seed: Seed
     directions: frozenset[str]
 
+    @property
+    def order(self) -> tuple[float, str]:
+        """Sort key: the heaviest first."""
+        return -self.seed.weight, self.seed.concept
+
 
 def state_of(finding: Finding) -> str | None:
     """Give a finding's state as a seed; None where it is only possible.
@@ -41,28 +46,49 @@ def state_of(finding: Finding) -> str | None:
     return "historical" if finding.historical else "present"
 
 
+Items = tuple[tuple[str, str, float, str | None], ...]
+"""State, origin, weight and direction of the findings of one concept."""
+
+
 def seeds_of(findings: Iterable[Finding], mode: str, core: Core) -> list[Start]:
     """Gather findings into seeds, the heaviest first.
 
     A concept that is present in one place and denied in another is present. The weight grows a little with repetition
     and with the term's information content.
     """
-    by_concept: dict[str, list[tuple[str, Finding]]] = {}
+    starts = [start_of(concept, items, core) for concept, items in gathered(findings, core)[mode]]
+    return sorted(starts, key=lambda start: start.order)
+
+
+def gathered(findings: Iterable[Finding], core: Core) -> dict[str, list[tuple[str, Items]]]:
+    """Group the findings that may be seeds by concept, for each mode; each concept once."""
+    every: dict[str, list[tuple[str, str, float, str | None]]] = {}
     for finding in findings:
         state = state_of(finding)
-        if state is None or finding.concept not in core.place:
+        concept = finding.concept
+        if state is None or concept not in core.place:
             continue
-        if mode == "labs" and finding.origin not in LAB_ORIGINS:
-            continue
-        by_concept.setdefault(finding.concept, []).append((state, finding))
-    starts = [_start(concept, by_concept[concept], core) for concept in sorted(by_concept)]
-    return sorted(starts, key=lambda start: (-start.seed.weight, start.seed.concept))
+        direction = finding.direction if finding.code == concept else None
+        item = (state, finding.origin, finding.weight, direction or None)
+        held = every.get(concept)
+        if held is None:
+            every[concept] = [item]
+        else:
+            held.append(item)
+    found: dict[str, list[tuple[str, Items]]] = {"all": [], "labs": []}
+    for concept, items in every.items():
+        found["all"].append((concept, tuple(items)))
+        labs = tuple([item for item in items if item[1] in LAB_ORIGINS])
+        if labs:
+            found["labs"].append((concept, labs))
+    return found
 
 
-def _start(concept: str, found: list[tuple[str, Finding]], core: Core) -> Start:
-    state = min((state for state, _ in found), key=_ORDER.index)
-    counted = [finding for other, finding in found if other == state]
-    strongest = max(finding.weight for finding in counted)
+def start_of(concept: str, found: Items, core: Core) -> Start:
+    """Make a seed of the findings of one concept."""
+    state = min((item[0] for item in found), key=_ORDER.index)
+    counted = [item for item in found if item[0] == state]
+    strongest = max(weight for _, _, weight, _ in counted)
     weight = min(1.0, strongest * (1 + _REPEAT * (len(counted) - 1)))
     place = core.place[concept]
     if core.categories[place] is Category.PHENOTYPE:
@@ -70,17 +96,17 @@ def _start(concept: str, found: list[tuple[str, Finding]], core: Core) -> Start:
     seed = Seed(
         concept=concept,
         weight=round(weight * STATE_WEIGHTS[state], 6),
-        origins=tuple(sorted({finding.origin for finding in counted})),
+        origins=tuple(sorted({origin for _, origin, _, _ in counted})),
         state=state,
     )
-    directions = frozenset(f.direction for f in counted if f.direction and f.code == concept)
-    return Start(seed, directions)
+    return Start(seed, frozenset(direction for _, _, _, direction in counted if direction))
 
 
-def measured_directions(findings: Iterable[Finding]) -> Mapping[str, set[str]]:
+def measured_directions(findings: Iterable[Finding], mode: str) -> dict[str, set[str]]:
     """Give the directions in which each series was abnormal."""
     directions: dict[str, set[str]] = {}
     for finding in findings:
-        if finding.code and finding.direction and finding.present:
-            directions.setdefault(finding.code, set()).add(finding.direction)
+        code, direction = finding.code, finding.direction
+        if code and direction and finding.present and (mode == "all" or finding.origin in LAB_ORIGINS):
+            directions.setdefault(code, set()).add(direction)
     return directions
