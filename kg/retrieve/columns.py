@@ -12,8 +12,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kg.retrieve.core import Core
-from kg.retrieve.path_table import META_PATHS, Paths, PathTable
-from kg.retrieve.snapshot import PREDICATES, ranges
+from kg.retrieve.path_store import META_PATHS, METAS, PathStore
+from kg.retrieve.path_table import Paths, candidates_of
+from kg.retrieve.roster import Labels, Ragged
+from kg.retrieve.snapshot import PREDICATES
 from kg.retrieve.table import SCHEMA
 from kg.retrieve.ties import Ties
 from kg.types import Edge, PatientSubgraph, Seed
@@ -32,7 +34,7 @@ class Columns:
         node_ends, nodes, scores: places of concepts, and their scores.
         seed_ends, seeds: numbers of seeds in the `Library`.
         edge_ends, source, target, tie: indices among the patient's nodes, number of the statement in its `Ties`.
-        path_ends, paths: as `PathTable` gives them.
+        path_ends, paths: as `kg.retrieve.path_table` gives them.
     """
 
     patients: Sequence[tuple[str, str]]
@@ -52,9 +54,9 @@ class Columns:
 class Library:
     """The names to which the numbers of `Columns` refer."""
 
-    def __init__(self, core: Core, table: PathTable, ties: Ties) -> None:
+    def __init__(self, core: Core, store: PathStore, ties: Ties, labels: Labels) -> None:
         """Begin without seeds."""
-        self._core, self._table, self._ties = core, table, ties
+        self._core, self._store, self._ties, self._labels = core, store, ties, labels
         self.seeds: list[Seed] = []
         self._ids = pa.array(core.ids, pa.string())
         self._categories = pa.array([category.value for category in core.categories], pa.string())
@@ -75,24 +77,22 @@ class Library:
 
     def frame(self, columns: Columns) -> pl.DataFrame:
         """Give subgraphs as rows of the table, in their order."""
-        paths, texts = columns.paths, pa.list_(pa.string())
+        paths, store = columns.paths, self._store
         seeds = self._as_arrow("seeds", _Fields(self.seeds), _SEED).take(columns.seeds)
-        pointers, places = self._table.flat_nodes()
-        lengths = pointers[paths.template + 1] - pointers[paths.template]
-        nodes = self._ids.take(places[ranges(pointers, paths.template)])
+        statements = self._as_arrow("statements", self._labels.texts, pa.string())
         edges = {
             "source": pa.array(columns.source.astype(np.int32)),
             "target": pa.array(columns.target.astype(np.int32)),
             "predicate": self._predicates.take(self._ties.predicates[columns.tie]),
-            "statement": self._as_arrow("ties", self._ties.names, pa.string()).take(columns.tie),
+            "statement": statements.take(self._ties.labels[columns.tie]),
             "weight": pa.array(self._ties.weights[columns.tie]),
         }
         told = {
-            "candidate": self._ids.take(self._places[paths.candidate]),
-            "seed": self._ids.take(paths.seed),
+            "candidate": self._ids.take(self._places[candidates_of(paths, store)]),
+            "seed": self._ids.take(paths.key // METAS % len(self._core.ids)),
             "meta_path": self._metas.take(paths.meta),
-            "nodes": _lists(np.concatenate([[0], np.cumsum(lengths)]), nodes),
-            "statements": self._as_arrow("statements", self._table.statements, texts).take(paths.template),
+            "nodes": _ragged(store.flat_nodes, paths.template, self._ids),
+            "statements": _ragged(store.flat_statements, paths.template, statements),
             "score": pa.array(paths.score),
         }
         found = {
@@ -114,7 +114,7 @@ class Library:
         core, c = self._core, columns
         nodes, scores = columns.nodes.tolist(), columns.scores.tolist()
         edges = self._edges(columns)
-        told = self._table.objects(columns.paths)
+        told = self._store.objects(columns.paths.template.tolist(), columns.paths.score.tolist())
         seeds = [self.seeds[number] for number in columns.seeds.tolist()]
         ends = [each.tolist() for each in (c.node_ends, c.seed_ends, c.edge_ends, c.path_ends)]
         for at, (admission, mode) in enumerate(columns.patients):
@@ -140,7 +140,7 @@ class Library:
             if edge is None:
                 source, target, tie = key
                 predicate, weight = PREDICATES[ties.predicates[tie]], float(ties.weights[tie])
-                edge = held[key] = Edge(source, target, predicate, ties.names[tie], weight)
+                edge = held[key] = Edge(source, target, predicate, self._labels.texts[ties.labels[tie]], weight)
             found.append(edge)
         return found
 
@@ -168,3 +168,7 @@ class _Fields(Sequence[dict[str, Any]]):
 
 def _lists(ends: Ints, values: pa.Array) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(ends.astype(np.int32)), values)
+
+
+def _ragged(rows: Ragged, chosen: Ints, texts: pa.Array) -> pa.Array:
+    return _lists(np.concatenate([[0], np.cumsum(rows.lengths(chosen))]), texts.take(rows.of(chosen)))

@@ -18,25 +18,9 @@ _STATE_FACTORS = {
 """What a past finding, or a relative's, may say; by meta-path, on top of the seed's own lower weight."""
 
 
-def spoken(start: Start, index: EvidenceIndex) -> list[tuple[Template, float]]:
-    """Give a seed's paths with their scores, one for each candidate and meta-path, in that order.
-
-    A path's score is the seed's weight times the template's factor, divided by the number of candidates that the
-    seed speaks for (each counted by how strongly): a finding has one voice, and what fits everything says little.
-    """
-    usable = _usable(start, index)
-    strongest: dict[str, float] = {}
-    for template, factor in usable:
-        strongest[template.candidate] = max(factor, strongest.get(template.candidate, 0.0))
-    weight = start.seed.weight / (sum(strongest.values()) / max(strongest.values())) if strongest else 0.0
-    return [(template, round(weight * factor, 6)) for template, factor in usable]
-
-
-def _usable(start: Start, index: EvidenceIndex) -> list[tuple[Template, float]]:
-    """Give the templates of a seed with their factors in its state."""
+def usable(start: Start, index: EvidenceIndex) -> list[tuple[Template, float]]:
+    """Give a seed's templates with their factors in its state, one for each candidate and meta-path, in that order."""
     seed = start.seed
-    if seed.weight <= 0:
-        return []
     directions: Sequence[str | None] = sorted(start.directions) or [None]
     factors = _STATE_FACTORS.get(seed.state)
     found: dict[tuple[str, str], tuple[Template, float]] = {}
@@ -47,6 +31,18 @@ def _usable(start: Start, index: EvidenceIndex) -> list[tuple[Template, float]]:
             if factor > 0 and (place not in found or factor > found[place][1]):
                 found[place] = (template, factor)
     return [found[place] for place in sorted(found)]
+
+
+def divisor(found: Iterable[tuple[Template, float]]) -> float:
+    """Give the number of candidates that a seed speaks for, each counted by how strongly.
+
+    A path's score is the seed's weight times the template's factor, divided by it: a finding has one voice, and what
+    fits everything says little.
+    """
+    strongest: dict[str, float] = {}
+    for template, factor in found:
+        strongest[template.candidate] = max(factor, strongest.get(template.candidate, 0.0))
+    return sum(strongest.values()) / max(strongest.values()) if strongest else 1.0
 
 
 def sums(paths: Iterable[EvidencePath]) -> dict[str, dict[str, float]]:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kg.retrieve.snapshot import ranges
+
 
 class Growing:
     """A column that grows at its end; its capacity doubles, so that growing costs no more than its length."""
@@ -73,3 +75,48 @@ class Roster:
             self._places.extend(new)
             numbers = self.at[wanted]
         return numbers
+
+
+class Labels:
+    """Numbers texts as they come."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self.texts: list[str] = []
+        self._numbers: dict[str, int] = {}
+
+    def number(self, text: str) -> int:
+        """Give the number of a text; a new one gets the next."""
+        found = self._numbers.setdefault(text, len(self.texts))
+        if found == len(self.texts):
+            self.texts.append(text)
+        return found
+
+
+class Ragged:
+    """Rows of different length that are added one after the other."""
+
+    def __init__(self) -> None:
+        """Begin without rows."""
+        self.values, self.pointers = Growing(np.int64), Growing(np.int64)
+        self.pointers.extend([0])
+
+    def __len__(self) -> int:
+        """Give the number of rows."""
+        return len(self.pointers) - 1
+
+    def append(self, row: Sequence[int]) -> None:
+        """Add a row."""
+        self.values.extend(row)
+        self.pointers.extend([len(self.values)])
+
+    def lengths(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give how long rows are."""
+        pointers = self.pointers.values
+        found: NDArray[np.int64] = pointers[rows + 1] - pointers[rows]
+        return found
+
+    def of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give the values of rows, one row after the other."""
+        found: NDArray[np.int64] = self.values.values[ranges(self.pointers.values, rows)]
+        return found

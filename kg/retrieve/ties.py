@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
-
 import numpy as np
 from numpy.typing import NDArray
 
 from kg.retrieve.core import Core
 from kg.retrieve.evidence import INDICATES, MEASURES
-from kg.retrieve.roster import Growing, Roster
+from kg.retrieve.roster import Growing, Labels, Roster
 from kg.retrieve.snapshot import PREDICATES, ranges
 
 Ints = NDArray[np.int64]
@@ -19,22 +17,24 @@ _SHIFT = 1 << 20
 
 
 class Ties:
-    """The statements of which both ends were chosen for some patient; each concept's are read from the graph once.
+    """The statements of which both ends were chosen for some patient; each concept's are read from the graph once."""
 
-    Attributes:
-        names: ids of the statements.
-    """
+    def __init__(self, core: Core, roster: Roster, labels: Labels) -> None:
+        """Begin without any.
 
-    def __init__(self, core: Core, roster: Roster) -> None:
-        """Begin without any."""
-        self._core, self._roster = core, roster
+        Args:
+            core: the walked part of the graph.
+            roster: has a number for whatever is loaded.
+            labels: numbers of statements.
+        """
+        self._core, self._roster, self._texts = core, roster, labels
         self._candidates = np.array([core.place[candidate] for candidate in core.candidates], dtype=np.int64)
         self._loaded = np.zeros(len(core.ids), dtype=np.bool_)
         self._edges = Growing(np.int64)
         self._source, self._target = Growing(np.int64), Growing(np.int64)
         self._measure = Growing(np.int64)
         self._predicate, self._weight = Growing(np.int8), Growing(np.float64)
-        self.names: list[str] = []
+        self._label = Growing(np.int64)
         self._pointers, self._rows = np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.int64)
         self._turn = np.zeros(0, dtype=np.int64)
         at = np.full(len(PREDICATES), -1)
@@ -48,7 +48,7 @@ class Ties:
 
     def __len__(self) -> int:
         """Give how many statements are held."""
-        return len(self.names)
+        return len(self._edges)
 
     @property
     def predicates(self) -> NDArray[np.int8]:
@@ -59,6 +59,11 @@ class Ties:
     def weights(self) -> NDArray[np.float64]:
         """Weight of each statement."""
         return self._weight.values
+
+    @property
+    def labels(self) -> Ints:
+        """Number of each statement among the labels."""
+        return self._label.values
 
     def load(self, places: Ints) -> None:
         """Read what is stated of these concepts and those that were loaded before."""
@@ -94,7 +99,7 @@ class Ties:
         )
         first = np.isin(source, self._candidates) & np.isin(target, self._candidates)
         measure[first] = -1  # between candidates everything stays
-        self.names.extend(name.decode() for name in graph.statements[edges].tolist())
+        self._label.extend([self._texts.number(name.decode()) for name in graph.statements[edges].tolist()])
         self._edges.extend(edges)
         self._source.extend(source)
         self._target.extend(target)
@@ -111,7 +116,8 @@ class Ties:
         self._rows = np.lexsort((self._edges.values, owners))
         counts = np.bincount(owners, minlength=len(self._roster))
         self._pointers = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        by_name = np.lexsort((self._edges.values, np.array(self.names, dtype=np.str_), target, source))
+        names = np.array([self._texts.texts[label] for label in self._label.values.tolist()], dtype=np.str_)
+        by_name = np.lexsort((self._edges.values, names, target, source))
         pairs = source[by_name] * len(self._core.ids) + target[by_name]
         begins = np.flatnonzero(np.concatenate([[True], pairs[1:] != pairs[:-1]])) if len(pairs) else by_name
         turn = np.empty_like(by_name)
@@ -128,7 +134,7 @@ class Ties:
         numbers: NDArray[np.int32],
         table: NDArray[np.int32],
         measured: Ints,
-        on_path: Set[tuple[int, str]],
+        on_path: tuple[Ints, Ints],
     ) -> tuple[Ints, Ints, Ints, Ints]:
         """Give all statements among the chosen concepts of each patient.
 
@@ -140,7 +146,7 @@ class Ties:
             numbers: in the roster, of each chosen concept.
             table: index of each concept among a patient's chosen, -1 where it is not, shape ``(patients, roster)``.
             measured: from `measure_keys`, of the series in the directions in which they were abnormal.
-            on_path: (patient, id) of the statements of paths, at least of those about a high or low value.
+            on_path: patient and label of the statements of paths, at least of those about a high or low value.
 
         Returns:
             Patient, source and target (indices among the chosen), and number of the statement; in the order of
@@ -157,8 +163,9 @@ class Ties:
         series = self._measure.values[rows]
         doubtful = np.flatnonzero(good & (series >= 0))
         doubtful = doubtful[~np.isin(self.measure_keys(who[doubtful], series[doubtful]), measured)]
-        for at, patient, row in zip(doubtful.tolist(), who[doubtful].tolist(), rows[doubtful].tolist(), strict=True):
-            good[at] = (patient, self.names[row]) in on_path
+        width = len(self._texts.texts)
+        rests = np.isin(who[doubtful] * width + self.labels[rows[doubtful]], on_path[0] * width + on_path[1])
+        good[doubtful[~rests]] = False
         who, rows, source, target = who[good], rows[good], source[good].astype(np.int64), target[good].astype(np.int64)
         wide = int(table.max(initial=0)) + 1
         order = np.argsort(((who * wide + source) * wide + target) * _SHIFT + self._turn[rows], kind="stable")

@@ -12,11 +12,11 @@ from kg.retrieve.columns import Columns, Library
 from kg.retrieve.core import Core
 from kg.retrieve.evidence import EvidenceIndex
 from kg.retrieve.methods import Steiner, k_hop, most_visited
-from kg.retrieve.path_table import META_PATHS, Paths, PathTable
+from kg.retrieve.path_store import META_PATHS, PathStore
+from kg.retrieve.path_table import Paths, all_paths, best_paths, candidates_of, evidence_of
 from kg.retrieve.paths import rounded
-from kg.retrieve.roster import Roster
+from kg.retrieve.roster import Labels, Roster
 from kg.retrieve.seeds import Items, gathered, measured_directions, start_of
-from kg.retrieve.snapshot import ranges
 from kg.retrieve.ties import DIRECTIONS, Ties
 from kg.retrieve.walks import Walks
 from kg.types import Finding
@@ -48,9 +48,10 @@ class Workshop:
         self._stated = self._roster.places.tolist()
         self._roster.add(self._candidates)
         self._walks = Walks(core, tie)
-        self._table = PathTable(index, core.ids, core.place, core.candidates)
-        self._ties = Ties(core, self._roster)
-        self.library = Library(core, self._table, self._ties)
+        labels = Labels()
+        self._store = PathStore(index, core.ids, core.place, core.candidates, labels)
+        self._ties = Ties(core, self._roster, labels)
+        self.library = Library(core, self._store, self._ties, labels)
         self._steiner = Steiner(core) if method == "steiner" else None
         self._voices: dict[tuple[str, Items], Voice] = {}
         self._enrolled = 0
@@ -64,8 +65,9 @@ class Workshop:
         count = len(patients)
         voices, measured = self._listen(patients)
         who = np.repeat(np.arange(count), [len(told) for told in voices])
-        paths = self._table.paths(count, who, np.array([v.entry for told in voices for v in told], dtype=np.int64))
-        path_nodes = self._table.flat_nodes()[1]
+        entries = np.array([voice.entry for told in voices for voice in told], dtype=np.int64)
+        paths = all_paths(self._store, count, who, entries)
+        path_nodes = self._store.flat_nodes.values.values
         self._roster.add(path_nodes[self._enrolled :])
         self._enrolled = len(path_nodes)
         seeds = [choose_seeds(told, self.nodes) for told in voices]
@@ -77,12 +79,10 @@ class Workshop:
         local = np.arange(len(nodes)) - node_ends[patient]
         table = np.full((count, len(self._roster)), -1, dtype=np.int32)
         table[patient, numbers] = local
-        kept = self._table.best(paths.take(self._inside(paths, table)))
-        on_path = {
-            (one, name)
-            for one, template in zip(*_some(kept, np.isin(kept.meta, _ON_MEASURED)), strict=True)
-            for name in self._table.statements[template]
-        }
+        kept = best_paths(paths.take(self._inside(paths, table)), self._store)
+        resting = kept.take(np.isin(kept.meta, _ON_MEASURED))
+        told_in = self._store.flat_statements
+        on_path = np.repeat(resting.patient, told_in.lengths(resting.template)), told_in.of(resting.template)
         self._ties.load(nodes)
         edge_patient, source, target, tie = self._ties.among(patient, numbers, table, measured, on_path)
         inside = [set(places) for places in chosen]
@@ -128,14 +128,14 @@ class Workshop:
         """Meet findings of a concept that no patient had alike."""
         start = start_of(*group, self.core)
         seed, place = start.seed, self.core.place[start.seed.concept]
-        entry = self._table.entry(start)
+        entry = self._store.entry(start)
         denied = None
         if seed.state == "denied":
             denied = (not self._index.templates(seed.concept), -float(self.core.information[place]), seed.concept)
         number = len(self.library.seeds)
         self.library.seeds.append(seed)
         self._roster.add([place])
-        voice = Voice(start, place, number, entry, self._table.says[entry], denied, start.order)
+        voice = Voice(start, place, number, entry, self._store.says[entry], denied, start.order)
         self._voices[group] = voice
         return voice
 
@@ -163,11 +163,10 @@ class Workshop:
         if self.method == "typed":
             visits = self._visits(voices)
             first = most_visited_first(np.round(visits[:, : len(self._stated)], 9), self._stated)
-            pointers = self._table.flat_nodes()[0]
-            long = pointers[paths.template + 1] - pointers[paths.template] > 2  # of others seed and candidate are in
-            patient, template = _some(paths, long)
-            ends = np.searchsorted(patient, np.arange(count + 1)).tolist()
-            ways = [self._table.nodes[number] for number in template]
+            # Of shorter ones seed and candidate are in.
+            long = paths.take(self._store.flat_nodes.lengths(paths.template) > 2)
+            ends = np.searchsorted(long.patient, np.arange(count + 1)).tolist()
+            ways = [self._store.nodes[template] for template in long.template.tolist()]
             chosen = [
                 choose_typed(
                     self._candidates, seeds[at], ways[ends[at] : ends[at + 1]], more, self.core.categories, self.nodes
@@ -184,9 +183,10 @@ class Workshop:
                 chosen.append(self._filled([], most_visited(walk, self._tie, self.nodes)))
             return chosen, visits
         ends = np.searchsorted(paths.patient, np.arange(count + 1)).tolist()
+        reach = candidates_of(paths, self._store).tolist()
         chosen = []
         for at, some in enumerate(seeds):
-            reached = {self._candidates[one] for one in set(paths.candidate[ends[at] : ends[at + 1]].tolist())}
+            reached = {self._candidates[one] for one in set(reach[ends[at] : ends[at + 1]])}
             chosen.append(self._joined([voice for voice in some if voice.start.seed.weight > 0], reached))
         self._roster.add([place for places in chosen for place in places])
         return chosen, self._visits(voices)
@@ -209,10 +209,9 @@ class Workshop:
 
     def _inside(self, paths: Paths, table: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Say of which paths all concepts were chosen."""
-        pointers, places = self._table.flat_nodes()
-        lengths = pointers[paths.template + 1] - pointers[paths.template]
-        numbers = self._roster.at[places[ranges(pointers, paths.template)]]
-        out = table[np.repeat(paths.patient, lengths), numbers] < 0
+        flat = self._store.flat_nodes
+        lengths = flat.lengths(paths.template)
+        out = table[np.repeat(paths.patient, lengths), self._roster.at[flat.of(paths.template)]] < 0
         found: NDArray[np.bool_] = (
             np.bincount(np.repeat(np.arange(len(paths)), lengths)[out], minlength=len(paths)) == 0
         )
@@ -226,7 +225,7 @@ class Workshop:
         others = np.where(first, 0.0, visits)
         top = np.maximum.reduceat(others, ends[:-1])[patient] if len(others) else others
         scores = rounded(np.divide(others, top, out=np.zeros_like(others), where=top > 0))
-        evidence = self._table.evidence(len(ends) - 1, kept)
+        evidence = evidence_of(kept, self._store, len(ends) - 1)
         scores[first] = evidence[patient[first], local[first]]
         return scores
 
@@ -237,8 +236,3 @@ def _order(voice: Voice) -> tuple[float, str]:
 
 def _ends(lengths: Sequence[int]) -> Ints:
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
-
-
-def _some(paths: Paths, chosen: NDArray[np.bool_]) -> tuple[list[int], list[int]]:
-    """Give patient and template of some paths."""
-    return paths.patient[chosen].tolist(), paths.template[chosen].tolist()
