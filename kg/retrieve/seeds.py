@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from kg.retrieve.core import Core
@@ -41,13 +41,12 @@ def state_of(finding: Finding) -> str | None:
         return None
     if finding.family:
         return None if finding.negated else "family"
-    if finding.negated:
-        return "denied"
-    return "historical" if finding.historical else "present"
+    return "denied" if finding.negated else "historical" if finding.historical else "present"
 
 
-Items = tuple[tuple[str, str, float, str | None], ...]
-"""State, origin, weight and direction of the findings of one concept."""
+Item = tuple[str, str, float, str | None]
+"""State, origin, weight and direction (where the concept is the series itself) of a finding."""
+Items = tuple[Item, ...]
 
 
 def seeds_of(findings: Iterable[Finding], mode: str, core: Core) -> list[Start]:
@@ -56,32 +55,37 @@ def seeds_of(findings: Iterable[Finding], mode: str, core: Core) -> list[Start]:
     A concept that is present in one place and denied in another is present. The weight grows a little with repetition
     and with the term's information content.
     """
-    starts = [start_of(concept, items, core) for concept, items in gathered(findings, core)[mode]]
-    return sorted(starts, key=lambda start: start.order)
+    groups = in_mode(gathered(findings, core), mode)
+    return sorted([start_of(concept, items, core) for concept, items in groups], key=lambda start: start.order)
 
 
-def gathered(findings: Iterable[Finding], core: Core) -> dict[str, list[tuple[str, Items]]]:
-    """Group the findings that may be seeds by concept, for each mode; each concept once."""
-    every: dict[str, list[tuple[str, str, float, str | None]]] = {}
+def gathered(findings: Iterable[Finding], core: Core) -> dict[str, list[Item]]:
+    """Group the findings that may be seeds by concept."""
+    every: dict[str, list[Item]] = {}
+    place = core.place
     for finding in findings:
-        state = state_of(finding)
         concept = finding.concept
-        if state is None or concept not in core.place:
+        if concept not in place:
             continue
-        direction = finding.direction if finding.code == concept else None
-        item = (state, finding.origin, finding.weight, direction or None)
+        state = state_of(finding)
+        if state is None:
+            continue
+        direction = (finding.direction or None) if finding.code == concept else None
+        item = (state, finding.origin, finding.weight, direction)
         held = every.get(concept)
         if held is None:
             every[concept] = [item]
         else:
             held.append(item)
-    found: dict[str, list[tuple[str, Items]]] = {"all": [], "labs": []}
-    for concept, items in every.items():
-        found["all"].append((concept, tuple(items)))
-        labs = tuple([item for item in items if item[1] in LAB_ORIGINS])
-        if labs:
-            found["labs"].append((concept, labs))
-    return found
+    return every
+
+
+def in_mode(groups: Mapping[str, list[Item]], mode: str) -> list[tuple[str, Items]]:
+    """Give the groups, or what of them is from labs and vital signs."""
+    if mode == "all":
+        return [(concept, tuple(items)) for concept, items in groups.items()]
+    labs = [(concept, tuple([item for item in items if item[1] in LAB_ORIGINS])) for concept, items in groups.items()]
+    return [group for group in labs if group[1]]
 
 
 def start_of(concept: str, found: Items, core: Core) -> Start:

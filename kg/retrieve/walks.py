@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kg.retrieve.core import Core
-from kg.retrieve.pagerank import walks_from
+from kg.retrieve.pagerank import neighbours_together, walks_from
 from kg.retrieve.roster import Roster
 from kg.retrieve.snapshot import ranges
 
@@ -17,8 +17,8 @@ DAMPING = 0.5
 _ITERATIONS = 24
 _FAINT = 1e-7
 _KEPT_RANKS = 256
-_AT_ONCE = 16
-"""Concepts walked from together; each takes two columns as long as the walked part. More do not fit the cache."""
+_AT_ONCE = 24
+"""Concepts walked from together; each takes two columns as long as the walked part."""
 _CACHED = 8_000
 
 
@@ -36,8 +36,11 @@ class Walks:
             tie: orders concepts that are visited equally, shape ``(n,)``.
         """
         self._tie = tie
-        self._live = np.flatnonzero(~core.dangling)
-        self._matrix = core.transposed[self._live][:, self._live]
+        live = np.flatnonzero(~core.dangling)
+        self._matrix, order = neighbours_together(core.transposed[live][:, live])
+        self._live = live[order]
+        self._at = np.full(len(core.ids), -1, dtype=np.int64)
+        self._at[self._live] = np.arange(len(live))
         self._row: dict[int, int] = {}
         self._held: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
         self._pointers = np.zeros(1, dtype=np.int64)
@@ -56,9 +59,8 @@ class Walks:
             missing = sorted(wanted)
         for begin in range(0, len(missing), _AT_ONCE):
             batch = missing[begin : begin + _AT_ONCE]
-            inside = np.searchsorted(self._live, batch)
-            known = np.minimum(inside, max(len(self._live) - 1, 0))
-            walked = self._live[known] == batch if len(self._live) else np.zeros(len(batch), dtype=np.bool_)
+            inside = self._at[batch]
+            walked = inside >= 0
             ranks = walks_from(self._matrix, inside[walked], damping=DAMPING, iterations=_ITERATIONS).T.copy()
             columns = iter(ranks)
             for place, good in zip(batch, walked.tolist(), strict=True):

@@ -16,7 +16,7 @@ from kg.retrieve.path_store import META_PATHS, PathStore
 from kg.retrieve.path_table import Paths, all_paths, best_paths, candidates_of, evidence_of
 from kg.retrieve.paths import rounded
 from kg.retrieve.roster import Labels, Roster
-from kg.retrieve.seeds import Items, gathered, measured_directions, start_of
+from kg.retrieve.seeds import Item, Items, gathered, in_mode, measured_directions, start_of
 from kg.retrieve.ties import DIRECTIONS, Ties
 from kg.retrieve.walks import Walks
 from kg.types import Finding
@@ -108,12 +108,12 @@ class Workshop:
         who: list[int] = []
         measures: list[int] = []
         before: Sequence[Finding] | None = None
-        groups: dict[str, list[tuple[str, Items]]] = {}
+        groups: dict[str, list[Item]] = {}
         held, place = self._voices, self.core.place
         for patient, (_, findings, mode) in enumerate(patients):
             if findings is not before:  # both modes of an admission come one after the other
                 groups, before = gathered(findings, self.core), findings
-            told = [held.get(group) or self._met(group) for group in groups[mode]]
+            told = [held.get(group) or self._met(group) for group in in_mode(groups, mode)]
             told.sort(key=_order)
             voices.append(told)
             for code, directions in measured_directions(findings, mode).items():
