@@ -99,6 +99,8 @@ def neighbours_together(matrix: sparse.csr_matrix) -> tuple[sparse.csr_matrix, N
     Returns:
         The matrix, and the old number of each new one, shape ``(n,)``.
     """
+    if not matrix.shape[0]:
+        return matrix, np.zeros(0, dtype=np.int64)
     order = sparse.csgraph.reverse_cuthill_mckee(matrix, symmetric_mode=True).astype(np.int64)
     new = np.empty(len(order), dtype=matrix.indices.dtype)
     new[order] = np.arange(len(order))
