@@ -47,7 +47,7 @@ def generate(root: Path, rows: int) -> None:
     shutil.rmtree(root, ignore_errors=True)
     (root / "hosp").mkdir(parents=True)
     (root / "icu").mkdir()
-    from ehr.series import load_items
+    from ehr.items import load_items
 
     chart = [item.itemid for item in load_items("mimic_iv") if item.table == "chartevents"]
     admissions = rows // ROWS_AN_ADMISSION

@@ -28,7 +28,7 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.linking_notes import all_notes
+from benchmarks.linking_notes import SETS, all_notes
 from benchmarks.linking_scores import FLAGS, Gold, Said, counts, errors, with_intervals
 from ehr.progress import set_quiet
 from kg.bundle import Bundle
@@ -169,7 +169,7 @@ def timed(action: Callable[[], object]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--half", choices=("develop", "unseen"), required=True)
+    parser.add_argument("--half", choices=SETS, required=True)
     parser.add_argument("--texts", type=Path, required=True)
     parser.add_argument("--bundle", type=Path, default=Path("graph"))
     parser.add_argument("--release", type=Path, help="hp.json[.gz] that was annotated with [DIR/../hpo/hp.json.gz]")
@@ -177,7 +177,7 @@ def main() -> None:
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--json", type=Path, help="write the scores here too")
     chosen = parser.parse_args()
-    if chosen.errors and chosen.half == "unseen":
+    if chosen.errors and chosen.half.startswith("unseen"):
         parser.error("the unseen half is measured, never read: --errors is for develop")
     set_quiet(True)
     texts, golds = read_half(chosen.half, chosen.texts)

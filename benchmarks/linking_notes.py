@@ -1,6 +1,6 @@
 """The notes that concept linking is measured on: drawn by a seed, annotated by hand, kept without their text.
 
-    python benchmarks/linking_notes.py draw --texts DIR                      # the 60 notes, one line each
+    python benchmarks/linking_notes.py draw --texts DIR                      # the notes of both draws, one line each
     python benchmarks/linking_notes.py show --texts DIR NOTE                 # one note as it stands in its file
     python benchmarks/linking_notes.py compile --texts DIR READER DRAFT OUT  # a reader's draft to offsets
     python benchmarks/linking_notes.py agree FIRST SECOND                    # agreement of two readers
@@ -22,8 +22,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-SEED = 20261126
+SEED, SECOND_SEED = 20261126, 20261127
 ACI_NOTES, MTS_NOTES = 24, 36
+SETS = ("develop", "unseen", "develop_2", "unseen_2")
+"""Of the first draw, half each; of the second, made after `unseen` had been scored, a third and two thirds."""
 MTS_SHORTEST = 250  # characters; the shortest sections name nothing
 FLAGS = ("negated", "historical", "hypothetical", "family")
 
@@ -40,16 +42,20 @@ def all_notes(texts: Path) -> dict[str, str]:
 
 
 def draw(notes: dict[str, str]) -> dict[str, str]:
-    """Draw the 60 notes by `SEED` and give each its half, ``develop`` or ``unseen``; equal shares of both sources."""
-    aci = sorted(name for name in notes if name.startswith("aci-bench"))
-    mts = sorted(name for name, text in notes.items() if name.startswith("MTS") and len(text) >= MTS_SHORTEST)
-    generator = random.Random(SEED)
-    halves: dict[str, str] = {}
-    for names, count in ((aci, ACI_NOTES), (mts, MTS_NOTES)):
-        drawn = generator.sample(names, count)
-        for place, name in enumerate(drawn):
-            halves[name] = "develop" if place < count // 2 else "unseen"
-    return halves
+    """Draw the notes by their seeds and give each its set, one of `SETS`; equal shares of both sources in each draw."""
+    left = {
+        "aci": sorted(name for name in notes if name.startswith("aci-bench")),
+        "mts": sorted(name for name, text in notes.items() if name.startswith("MTS") and len(text) >= MTS_SHORTEST),
+    }
+    sets: dict[str, str] = {}
+    for seed, develop, unseen, part in ((SEED, *SETS[:2], 2), (SECOND_SEED, *SETS[2:], 3)):
+        generator = random.Random(seed)
+        for source, count in (("aci", ACI_NOTES), ("mts", MTS_NOTES)):
+            drawn = generator.sample(left[source], count)
+            for place, name in enumerate(drawn):
+                sets[name] = develop if place < count // part else unseen
+            left[source] = [name for name in left[source] if name not in sets]
+    return sets
 
 
 def occurrence(text: str, words: str, number: int) -> tuple[int, int] | None:
@@ -154,8 +160,8 @@ def main() -> None:
         return
     notes = all_notes(chosen.texts)
     if chosen.command == "draw":
-        for name, half in draw(notes).items():
-            print(f"{half}\t{name}\t{len(notes[name])}")
+        for name, drawn in draw(notes).items():
+            print(f"{drawn}\t{name}\t{len(notes[name])}")
     elif chosen.command == "show":
         print(notes[chosen.note])
     else:

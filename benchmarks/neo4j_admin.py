@@ -302,6 +302,18 @@ def theirs(
     return steps, imported(settings, steps, arguments, out, lambda: constraints(settings))
 
 
+def server_of_its_own(home: Path, version: str) -> neo4j_server.ServerSettings:
+    """Settings of a server on free ports, with memory as the comparisons give it."""
+    return neo4j_server.ServerSettings(
+        home=home,
+        version=version,
+        bolt_port=neo4j_server.free_port(),
+        http_port=neo4j_server.free_port(),
+        heap="2g",
+        pagecache="512m",
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nodes", type=int, default=130_000)
@@ -315,14 +327,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         bundle = make_bundle(folder / "bundle", arguments.nodes, arguments.relations)
-        settings = neo4j_server.ServerSettings(
-            home=folder / "home",
-            version=arguments.version,
-            bolt_port=neo4j_server.free_port(),
-            http_port=neo4j_server.free_port(),
-            heap="2g",
-            pagecache="512m",
-        )
+        settings = server_of_its_own(folder / "home", arguments.version)
         code = run_admin(settings, ["dbms", "set-initial-password", PASSWORD])
         assert code == 0
         results = {

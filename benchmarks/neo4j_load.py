@@ -47,6 +47,27 @@ def make_bundle(path: Path, nodes: int, relations: int, seed: int = 7) -> Bundle
     """Write a bundle of invented concepts; ends of relations follow a power law, so that there are hubs."""
     random = np.random.default_rng(seed)
     (path / "statements").mkdir(parents=True)
+    tables = named_concepts(random, nodes)
+    evidence = []
+    for predicate, share in TYPES:
+        statements = stated(invented_pairs(random, int(relations * share), nodes), predicate)
+        statements.select(pl.col(c).cast(t) for c, t in TABLES["statements"].items()).sort(
+            ORDER["statements"]
+        ).write_parquet(path / "statements" / f"{predicate.relationship}.parquet")
+        evidence.append(evidence_of(statements))
+    tables["evidence"] = pl.concat(evidence).sort(ORDER["evidence"])
+    for name, schema in TABLES.items():
+        if name != "statements":
+            tables.get(name, pl.DataFrame(schema=schema)).write_parquet(path / f"{name}.parquet")
+    sources = [{"name": "bench", "version": "2026-01-01", "licence": "none", "open": True, "sha256": "00" * 32}]
+    (path / "manifest.json").write_text(
+        json.dumps({"format": FORMAT, "hash": f"bench-{nodes}-{relations}-{seed}", "sources": sources})
+    )
+    return Bundle.open(path)
+
+
+def named_concepts(random: np.random.Generator, nodes: int) -> dict[str, pl.DataFrame]:
+    """Invent concepts, half of them with two synonyms; few words are common, most are rare."""
     words = np.array([*WORDS, *(f"w{n:x}osis" for n in range(20_000))])
     picked = words[np.minimum(random.zipf(1.3, (nodes, 4)) - 1, len(words) - 1)]
     ids = [f"X:{n:07d}" for n in range(nodes)]
@@ -66,58 +87,53 @@ def make_bundle(path: Path, nodes: int, relations: int, seed: int = 7) -> Bundle
         "definition_source": ["bench"] * nodes,
     }
     synonyms = [(ids[n], f"{names[n]} {k}", "exact", "", "bench") for n in range(0, nodes, 2) for k in "ab"]
-    tables = {
+    return {
         "concepts": pl.DataFrame(concepts, schema=TABLES["concepts"]),
         "synonyms": pl.DataFrame(synonyms, schema=TABLES["synonyms"], orient="row"),
     }
-    evidence = []
-    for predicate, share in TYPES:
-        count = int(relations * share)
-        ends = (
-            np.minimum(random.zipf(1.2, (count * 3, 2)) * 7919, 2**40) + random.integers(0, 50, (count * 3, 2))
-        ) % nodes
-        pairs = np.unique(ends, axis=0)
-        pairs = random.permutation(pairs[pairs[:, 0] != pairs[:, 1]])[:count]
-        more = random.integers(0, nodes, (count, 2))
-        pairs = np.unique(np.concatenate([pairs, more]), axis=0)
-        pairs = pairs[np.sort(random.permutation(len(pairs))[:count])]
-        frame = pl.DataFrame({"a": pairs[:, 0], "b": pairs[:, 1]}).select(
-            subject=pl.lit("X:") + pl.col("a").cast(pl.String).str.zfill(7),
-            object=pl.lit("X:") + pl.col("b").cast(pl.String).str.zfill(7),
-        )
-        frame = frame.with_row_index("n").with_columns(
-            predicate=pl.lit(predicate.value),
-            id=pl.format("S{}{}", pl.lit(predicate.name[:6].ljust(6, "x")), pl.col("n").cast(pl.String).str.zfill(13)),
-            sources=pl.lit(["bench"], dtype=pl.List(pl.String)),
-            weight=(pl.col("n") % 100) / 100.0,
-            negated=pl.lit(False),
-            publications=pl.concat_list(pl.format("PMID:{}", pl.col("n") + 10_000_000)),
-            checked=pl.lit(None, dtype=pl.Boolean),
-        )
-        frame.select(pl.col(c).cast(t) for c, t in TABLES["statements"].items()).sort(
-            ORDER["statements"]
-        ).write_parquet(path / "statements" / f"{predicate.relationship}.parquet")
-        said = frame.with_columns(
-            statement="id",
-            id=pl.format("{}.1", "id"),
-            source=pl.lit("bench"),
-            version=pl.lit("2026-01-01"),
-            frequency=pl.lit("HP:0040282"),
-            subject_as_written="subject",
-            object_as_written="object",
-            note=pl.lit(""),
-            caption=pl.lit("bench 2026-01-01"),
-        )
-        evidence.append(said.select(pl.col(c).cast(t) for c, t in TABLES["evidence"].items()))
-    tables["evidence"] = pl.concat(evidence).sort(ORDER["evidence"])
-    for name, schema in TABLES.items():
-        if name != "statements":
-            tables.get(name, pl.DataFrame(schema=schema)).write_parquet(path / f"{name}.parquet")
-    sources = [{"name": "bench", "version": "2026-01-01", "licence": "none", "open": True, "sha256": "00" * 32}]
-    (path / "manifest.json").write_text(
-        json.dumps({"format": FORMAT, "hash": f"bench-{nodes}-{relations}-{seed}", "sources": sources})
+
+
+def invented_pairs(random: np.random.Generator, count: int, nodes: int) -> np.ndarray:
+    """Draw ``count`` different pairs of numbers of nodes, shape ``(count, 2)``; some nodes stand in very many."""
+    ends = (np.minimum(random.zipf(1.2, (count * 3, 2)) * 7919, 2**40) + random.integers(0, 50, (count * 3, 2))) % nodes
+    pairs = np.unique(ends, axis=0)
+    pairs = random.permutation(pairs[pairs[:, 0] != pairs[:, 1]])[:count]
+    more = random.integers(0, nodes, (count, 2))
+    pairs = np.unique(np.concatenate([pairs, more]), axis=0)
+    return pairs[np.sort(random.permutation(len(pairs))[:count])]
+
+
+def stated(pairs: np.ndarray, predicate: Predicate) -> pl.DataFrame:
+    """Make a statement of each pair, with all that the bundle's tables say of it."""
+    frame = pl.DataFrame({"a": pairs[:, 0], "b": pairs[:, 1]}).select(
+        subject=pl.lit("X:") + pl.col("a").cast(pl.String).str.zfill(7),
+        object=pl.lit("X:") + pl.col("b").cast(pl.String).str.zfill(7),
     )
-    return Bundle.open(path)
+    return frame.with_row_index("n").with_columns(
+        predicate=pl.lit(predicate.value),
+        id=pl.format("S{}{}", pl.lit(predicate.name[:6].ljust(6, "x")), pl.col("n").cast(pl.String).str.zfill(13)),
+        sources=pl.lit(["bench"], dtype=pl.List(pl.String)),
+        weight=(pl.col("n") % 100) / 100.0,
+        negated=pl.lit(False),
+        publications=pl.concat_list(pl.format("PMID:{}", pl.col("n") + 10_000_000)),
+        checked=pl.lit(None, dtype=pl.Boolean),
+    )
+
+
+def evidence_of(statements: pl.DataFrame) -> pl.DataFrame:
+    """Give each statement the one evidence that it has."""
+    said = statements.with_columns(
+        statement="id",
+        id=pl.format("{}.1", "id"),
+        source=pl.lit("bench"),
+        version=pl.lit("2026-01-01"),
+        frequency=pl.lit("HP:0040282"),
+        subject_as_written="subject",
+        object_as_written="object",
+        note=pl.lit(""),
+        caption=pl.lit("bench 2026-01-01"),
+    )
+    return said.select(pl.col(c).cast(t) for c, t in TABLES["evidence"].items())
 
 
 Rows = dict[str, list[pl.DataFrame]]

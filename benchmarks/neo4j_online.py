@@ -29,7 +29,16 @@ from pathlib import Path
 
 import neo4j
 import polars as pl
-from neo4j_admin import BIOCYPHER, PASSWORD, cpu, make_bundle, peer_configuration, peer_python, peer_rows
+from neo4j_admin import (
+    BIOCYPHER,
+    PASSWORD,
+    cpu,
+    make_bundle,
+    peer_configuration,
+    peer_python,
+    peer_rows,
+    server_of_its_own,
+)
 
 from ehr.files import atomic_directory
 from ehr.progress import set_quiet
@@ -386,14 +395,7 @@ def main() -> None:
         folder = Path(name)
         bundle = make_bundle(folder / "bundle", arguments.nodes, arguments.relations)
         write_rows(bundle, folder / "rows")
-        settings = neo4j_server.ServerSettings(
-            home=folder / "home",
-            version=arguments.version,
-            bolt_port=neo4j_server.free_port(),
-            http_port=neo4j_server.free_port(),
-            heap="2g",
-            pagecache="512m",
-        )
+        settings = server_of_its_own(folder / "home", arguments.version)
         settings = with_apoc(settings, apoc, folder / "jars")
         limit = 3600.0
         for number in range(arguments.rounds):

@@ -14,9 +14,10 @@ import numpy as np
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.exceptions import best_match
 
+from ehr.conversions import conversion
 from ehr.errors import InputError
 from ehr.files import as_input_error
-from ehr.series import conversion, is_plausible, series_by_code
+from ehr.series import is_plausible, series_by_code
 from ehr.types import Admission, Medication, NoteSection, TimeSeries
 
 SCHEMA_FILE = "admission.schema.json"

@@ -19,18 +19,11 @@ from distill.teachers.graph import Case, GraphTeacher
 from distill.teachers.grounding import ground
 from distill.teachers.support import SupportIndex, can_support
 from distill.types import Diagnosis, DiseaseResult, NodeEvidence, Rationale, RationaleSentence
-from ehr.cohort import (
-    ADMISSIONS_SCHEMA,
-    FOLDS_SCHEMA,
-    MEDICATIONS_SCHEMA,
-    NOTES_SCHEMA,
-    SERIES_SCHEMA,
-    Cohort,
-    create_cohort,
-)
+from ehr.cohort import Cohort, create_cohort
 from ehr.errors import InputError
 from ehr.files import JsonValue
 from ehr.progress import console
+from ehr.schemas import ADMISSIONS_SCHEMA, FOLDS_SCHEMA, MEDICATIONS_SCHEMA, NOTES_SCHEMA, SERIES_SCHEMA
 from ehr.types import Admission
 from kg.bundle import Bundle
 from kg.link import findings_of, link_cohort

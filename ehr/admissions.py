@@ -7,24 +7,17 @@ from pathlib import Path
 
 import polars as pl
 
-from ehr.cohort import (
-    ADMISSIONS_SCHEMA,
-    CODES_SCHEMA,
-    FOLDS_SCHEMA,
-    LABELS_FILE,
-    SERIES_FILE,
-    UNMAPPED_SCHEMA,
-    Cohort,
-)
+from ehr.cohort import LABELS_FILE, SERIES_FILE, Cohort
 from ehr.errors import InputError
-from ehr.files import JsonValue, atomic_path
+from ehr.files import JsonValue, write_text
 from ehr.hospital import Hospital
 from ehr.label_files import write_label_set
 from ehr.labels import CodeReading, read_codes
 from ehr.phenotypes import LabelSet
 from ehr.progress import say
+from ehr.schemas import ADMISSIONS_SCHEMA, CODES_SCHEMA, FOLDS_SCHEMA, UNMAPPED_SCHEMA
 from ehr.series import SeriesDefinition, write_series
-from ehr.splits import SplitPolicy, draw_folds, draw_splits, patient_counts, read_splits, temporal_splits
+from ehr.splits import Counts, SplitPolicy, draw_folds, draw_splits, patient_counts, read_splits, temporal_splits
 from ehr.tables import Workspace
 
 _LABELS = """
@@ -83,26 +76,15 @@ def write_admissions(
     _check_patients(hospital, stays["patient_id"].n_unique())
     reading = _read_codes(hospital, workspace, labels)
     coded = workspace.frame("SELECT count(DISTINCT idx) AS n FROM diagnosis WHERE code IS NOT NULL").item()
-    positions = dict(workspace.frame(_LABELS).iter_rows())
-    ids = labels.ids
-    rows = stays.with_columns(
-        pl.Series(
-            "labels", [[ids[p] for p in positions.get(i, ())] for i in range(stays.height)], dtype=pl.List(pl.String)
-        )
-    )
-    if not positions:
-        what = "no admission has a diagnosis of the label set" if coded else "no admission has a coded diagnosis"
-        raise InputError(f"{what}; a cohort without labels means nothing", where=_coded(hospital))
+    rows = stays.with_columns(_labels(hospital, workspace, labels, stays.height, coded=coded > 0))
     by_patient = patient_counts(rows)
-    by_split, how = _splits(rows, split_file, split, seed)
+    by_split, how = _splits(rows, by_patient, split_file, split, seed)
     rows = rows.with_columns(pl.Series("split", [by_split[p] for p in rows["patient_id"]], dtype=pl.String))
     without = rows.height - coded
     if without:
         say(f"{without} admissions have no coded diagnosis; they count as having none of the phenotypes")
-    with atomic_path(cohort.path / LABELS_FILE) as temporary:
-        temporary.write_text(write_label_set(labels), encoding="utf-8")
-    with atomic_path(cohort.path / SERIES_FILE) as temporary:
-        temporary.write_text(write_series(series), encoding="utf-8")
+    write_text(cohort.path / LABELS_FILE, write_label_set(labels))
+    write_text(cohort.path / SERIES_FILE, write_series(series))
     cohort.write_table(
         "admissions",
         rows.select(ADMISSIONS_SCHEMA.names()).cast(ADMISSIONS_SCHEMA),
@@ -114,12 +96,18 @@ def write_admissions(
         diagnoses=_code_counts(workspace, reading),
     )
     folds = draw_folds(by_patient, seed)
-    frame = pl.DataFrame(sorted(folds.items()), schema=FOLDS_SCHEMA, orient="row")
-    cohort.write_table("folds", frame, key)
-    cohort.write_batches("codes", workspace.batches(_CODES, 100_000), CODES_SCHEMA, key)
-    cohort.write_batches("unmapped_codes", workspace.batches(_UNMAPPED, 100_000), UNMAPPED_SCHEMA, key)
-    if reading.unmapped.height:
-        say(f"{reading.unmapped.height} codes map to nothing: see unmapped_codes in `clinragen ehr describe`")
+    cohort.write_table("folds", pl.DataFrame(sorted(folds.items()), schema=FOLDS_SCHEMA, orient="row"), key)
+    _write_codes(workspace, cohort, key, reading)
+
+
+def _labels(hospital: Hospital, workspace: Workspace, labels: LabelSet, admissions: int, *, coded: bool) -> pl.Series:
+    """Give the label ids of each admission, in order of ``idx``; refuse a cohort in which none has any."""
+    positions = dict(workspace.frame(_LABELS).iter_rows())
+    if not positions:
+        what = "no admission has a diagnosis of the label set" if coded else "no admission has a coded diagnosis"
+        raise InputError(f"{what}; a cohort without labels means nothing", where=_coded(hospital))
+    found = [[labels.ids[p] for p in positions.get(i, ())] for i in range(admissions)]
+    return pl.Series("labels", found, dtype=pl.List(pl.String))
 
 
 def _check_patients(hospital: Hospital, found: int) -> None:
@@ -129,9 +117,10 @@ def _check_patients(hospital: Hospital, found: int) -> None:
         raise InputError(f"{found} patients with admissions; a cohort needs at least two", where=where)
 
 
-def _splits(rows: pl.DataFrame, file: Path | None, policy: SplitPolicy, seed: int) -> tuple[dict[str, str], str]:
+def _splits(
+    rows: pl.DataFrame, by_patient: Counts, file: Path | None, policy: SplitPolicy, seed: int
+) -> tuple[dict[str, str], str]:
     """Give each patient's split, and how it was found, in words."""
-    by_patient = patient_counts(rows)
     if file is not None:
         return read_splits(file, sorted(by_patient)), file.name
     if policy == "temporal":
@@ -158,6 +147,13 @@ def _read_codes(hospital: Hospital, workspace: Workspace, labels: LabelSet) -> C
     workspace.run("CREATE OR REPLACE TABLE unmapped (code VARCHAR, version VARCHAR, clean VARCHAR, reason VARCHAR)")
     workspace.insert("unmapped", reading.unmapped)
     return reading
+
+
+def _write_codes(workspace: Workspace, cohort: Cohort, key: str, reading: CodeReading) -> None:
+    cohort.write_batches("codes", workspace.batches(_CODES, 100_000), CODES_SCHEMA, key)
+    cohort.write_batches("unmapped_codes", workspace.batches(_UNMAPPED, 100_000), UNMAPPED_SCHEMA, key)
+    if reading.unmapped.height:
+        say(f"{reading.unmapped.height} codes map to nothing: see unmapped_codes in `clinragen ehr describe`")
 
 
 def _code_counts(workspace: Workspace, reading: CodeReading) -> dict[str, JsonValue]:

@@ -6,21 +6,21 @@ manifest says by which settings and inputs (``fingerprint``) each was made.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
+from ehr.assembly import assemble
 from ehr.errors import InputError
-from ehr.files import JsonValue, atomic_path, read_json, user_errors, write_json
+from ehr.files import JsonValue, atomic_path, library_errors, read_json, user_errors, write_json
 from ehr.phenotypes import LabelSet, load_phenotypes
+from ehr.schemas import SCHEMAS
 from ehr.series import SeriesDefinition, load_series, read_series
-from ehr.types import Admission, Medication, NoteSection, TimeSeries
+from ehr.types import Admission
+
+__all__ = ["FORMAT", "LABELS_FILE", "MAKERS", "MANIFEST", "SCHEMAS", "SERIES_FILE", "Cohort", "create_cohort"]
 
 FORMAT = 1
 """Version of the cohort's file formats."""
@@ -38,86 +38,8 @@ MAKERS = {
 }
 """Which command makes a table; every other table comes from ``clinragen ehr ingest``."""
 
-ADMISSIONS_SCHEMA = pl.Schema(
-    {
-        "patient_id": pl.String(),
-        "admission_id": pl.String(),
-        "age": pl.Float64(),
-        "sex": pl.String(),
-        "admission_type": pl.String(),
-        "length_of_stay_hours": pl.Float64(),
-        "year_group": pl.String(),
-        "labels": pl.List(pl.String()),
-        "split": pl.String(),
-    }
-)
-NOTES_SCHEMA = pl.Schema(
-    {"admission_id": pl.String(), "section": pl.String(), "text": pl.String(), "origin": pl.String()}
-)
-SERIES_SCHEMA = pl.Schema(
-    {
-        "admission_id": pl.String(),
-        "code": pl.String(),
-        "hours": pl.Float64(),
-        "value": pl.Float64(),
-        "unit": pl.String(),
-        "reference_low": pl.Float64(),
-        "reference_high": pl.Float64(),
-        "source_row": pl.String(),
-    }
-)
-MEDICATIONS_SCHEMA = pl.Schema(
-    {
-        "admission_id": pl.String(),
-        "name": pl.String(),
-        "hours": pl.Float64(),
-        "before_admission": pl.Boolean(),
-        "source_row": pl.String(),
-    }
-)
-CODES_SCHEMA = pl.Schema(
-    {"admission_id": pl.String(), "system": pl.String(), "code": pl.String(), "sequence": pl.Int64()}
-)
-"""Diagnoses as they were coded at discharge: labels come from them, so nothing that a model sees may read them.
-
-``system`` is ``ICD9CM``, ``ICD10CM`` or the name of another system; ``code`` of ICD has no point; ``sequence`` is the
-hospital's rank (null where it gives none).
-"""
-UNMAPPED_SCHEMA = pl.Schema(
-    {"system": pl.String(), "code": pl.String(), "reason": pl.String(), "rows": pl.Int64(), "admissions": pl.Int64()}
-)
-"""Codes that nothing is known of, the most frequent first."""
-FOLDS_SCHEMA = pl.Schema({"patient_id": pl.String(), "fold": pl.Int64()})
-
-SCHEMAS = {
-    "admissions": ADMISSIONS_SCHEMA,
-    "notes": NOTES_SCHEMA,
-    "series": SERIES_SCHEMA,
-    "medications": MEDICATIONS_SCHEMA,
-    "folds": FOLDS_SCHEMA,
-    "codes": CODES_SCHEMA,
-    "unmapped_codes": UNMAPPED_SCHEMA,
-}
-"""Columns of the tables that ingestion writes, in file order."""
-
 _BATCH = 1000
 _ROW_GROUP = 100_000
-_NO_SPACE = re.compile(r"no space left|disk quota|file too large", re.IGNORECASE)
-
-
-@contextmanager
-def library_errors(path: Path) -> Iterator[None]:
-    """Turn what polars, pyarrow and DuckDB say of a full disk into `InputError`; they give no errno."""
-    with user_errors(path):
-        try:
-            yield
-        except InputError:
-            raise
-        except Exception as error:
-            if _NO_SPACE.search(str(error)):
-                remedy = "free some space and run the same command again"
-                raise InputError("no space left on the device", where=path, remedy=remedy) from error
-            raise
 
 
 def _rechunk(frames: Iterable[pl.DataFrame], schema: pl.Schema, size: int) -> Iterator[pl.DataFrame]:
@@ -370,50 +292,7 @@ class Cohort:
 
     def _build(self, ids: list[str]) -> Iterator[Admission]:
         rows = self._admission_table().filter(pl.col("admission_id").is_in(ids))
-        notes, series, drugs = (self._groups(name, ids) for name in ("notes", "series", "medications"))
-        for row in rows.iter_rows(named=True):
-            key = row["admission_id"]
-            yield Admission(
-                patient_id=row["patient_id"],
-                admission_id=key,
-                age=row["age"],
-                sex=row["sex"],
-                admission_type=row["admission_type"],
-                length_of_stay_hours=row["length_of_stay_hours"],
-                notes=tuple(_notes(notes.get(key))),
-                series=tuple(_series(series.get(key))),
-                medications=tuple(_medications(drugs.get(key))),
-                labels=frozenset(row["labels"] or ()),
-                split=row["split"],
-            )
-
-
-def _rows(frame: pl.DataFrame | None) -> Iterator[dict[str, Any]]:
-    if frame is not None:
-        yield from frame.iter_rows(named=True)
-
-
-def _notes(frame: pl.DataFrame | None) -> Iterator[NoteSection]:
-    for row in _rows(frame):
-        yield NoteSection(row["section"], row["text"], row["origin"])
-
-
-def _series(frame: pl.DataFrame | None) -> Iterator[TimeSeries]:
-    if frame is None:
-        return
-    for key, part in frame.group_by(["code"], maintain_order=True):
-        yield TimeSeries(
-            code=str(key[0]),
-            hours=part["hours"].to_numpy().astype(np.float64, copy=False),
-            values=part["value"].to_numpy().astype(np.float64, copy=False),
-            unit=part["unit"][0],
-            source_rows=tuple(part["source_row"].to_list()),
-        )
-
-
-def _medications(frame: pl.DataFrame | None) -> Iterator[Medication]:
-    for row in _rows(frame):
-        yield Medication(row["name"], row["hours"], row["before_admission"], row["source_row"])
+        return assemble(rows, *(self._groups(name, ids) for name in ("notes", "series", "medications")))
 
 
 def create_cohort(directory: Path, manifest: dict[str, JsonValue]) -> Cohort:

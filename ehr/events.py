@@ -10,9 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import polars as pl
 
-from ehr.cohort import SERIES_SCHEMA
+from ehr.conversions import conversion, known_units
 from ehr.files import fingerprint
-from ehr.series import SeriesDefinition, SeriesItem, conversion, known_units
+from ehr.items import SeriesItem
+from ehr.schemas import SERIES_SCHEMA
+from ehr.series import SeriesDefinition
 from ehr.tables import Table, Workspace
 from ehr.workspace import quote
 
@@ -25,13 +27,13 @@ _CENSORED = r"'^\s*(?:<|>|less than|greater than)\s*=?\s*([0-9]*\.?[0-9]+)', 1, 
 _THOUSANDS = (
     r"CASE WHEN regexp_full_match(text, '\d{1,3}(,\d{3})+(\.\d+)?') THEN try_cast(replace(text, ',', '') AS DOUBLE) END"
 )
-# The same as `ehr.series.normalise_unit`; a test holds the two together.
+# The same as `ehr.units.normalise_unit`; a test holds the two together.
 _UNIT = r"regexp_replace(lower(replace(replace(coalesce({0}, ''), 'µ', 'u'), 'μ', 'u')), '[\s°?*^.\[\]]', '', 'g')"
 _EMPTY = "('', 'none', 'n/a', 'na', 'null')"
 
 
 def unit_sql(column: str) -> str:
-    """Give the SQL expression that normalises a unit as `ehr.series.normalise_unit` does."""
+    """Give the SQL expression that normalises a unit as `ehr.units.normalise_unit` does."""
     unit = _UNIT.format(column)
     return f"CASE WHEN {unit} IN {_EMPTY} THEN '' ELSE {unit} END"
 

@@ -19,10 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from meds import schema as meds
 
-from ehr.cohort import Cohort, library_errors
+from ehr.cohort import Cohort
 from ehr.errors import InputError
 from ehr.export_meds_rows import Place, create_events, place_admissions
-from ehr.files import atomic_directory, read_json, user_errors, write_json
+from ehr.files import atomic_directory, library_errors, read_json, user_errors, write_json
 from ehr.progress import bar
 from ehr.workspace import Workspace
 

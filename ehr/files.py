@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -30,6 +31,7 @@ _USER_ERRNO = {
     errno.EIO: ("cannot be read, the device fails", "copy it again"),
     errno.ENOTDIR: ("a part of the path is a file, not a directory", "choose another place"),
 }
+_NO_SPACE = re.compile(r"no space left|disk quota|file too large", re.IGNORECASE)
 
 
 def as_input_error(error: OSError, path: Path | None = None) -> InputError | None:
@@ -50,6 +52,21 @@ def user_errors(path: Path) -> Iterator[None]:
         if mended is None:
             raise
         raise mended from error
+
+
+@contextmanager
+def library_errors(path: Path) -> Iterator[None]:
+    """Turn what polars, pyarrow and DuckDB say of a full disk into `InputError`; they give no errno."""
+    with user_errors(path):
+        try:
+            yield
+        except InputError:
+            raise
+        except Exception as error:
+            if _NO_SPACE.search(str(error)):
+                remedy = "free some space and run the same command again"
+                raise InputError("no space left on the device", where=path, remedy=remedy) from error
+            raise
 
 
 @contextmanager
@@ -91,10 +108,19 @@ def atomic_directory(path: Path) -> Iterator[Path]:
             shutil.rmtree(old, ignore_errors=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` in UTF-8, atomically.
+
+    Raises:
+        InputError: where the file cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def write_json(path: Path, value: Mapping[str, object] | list[object]) -> None:
     """Write ``value`` as indented JSON with sorted keys, atomically."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, JsonValue]:

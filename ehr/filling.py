@@ -11,16 +11,18 @@ import duckdb
 import polars as pl
 
 from ehr.admissions import write_admissions
-from ehr.cohort import MEDICATIONS_SCHEMA, NOTES_SCHEMA, SERIES_SCHEMA, Cohort
+from ehr.cohort import Cohort
 from ehr.events import choose_items, series_frames
 from ehr.files import JsonValue
 from ehr.hospital import WORK_TABLES, Hospital
+from ehr.items import SeriesItem
 from ehr.medications import home_medications
 from ehr.mending import MENDED, mend
 from ehr.phenotypes import LabelSet
 from ehr.progress import Advance, bar, say
+from ehr.schemas import MEDICATIONS_SCHEMA, NOTES_SCHEMA, SERIES_SCHEMA
 from ehr.sections import SECTIONS, NotePolicy, cut_sections
-from ehr.series import SeriesDefinition, SeriesItem
+from ehr.series import SeriesDefinition
 from ehr.splits import SplitPolicy
 from ehr.summary import KINDS, SummaryFacts, render_summary
 from ehr.tables import Workspace
@@ -33,10 +35,9 @@ _NOTE_TABLES = ("medication", "fact", "section")
 class Plan:
     """What is asked for; see `ehr.ingest.ingest`.
 
-    ``until`` is in hours from admission, None for the whole stay; ``key`` is the cohort's fingerprint.
+    ``until`` is in hours from admission, None for the whole stay.
     """
 
-    key: str
     split_file: Path | None
     split: SplitPolicy
     seed: int
@@ -49,7 +50,7 @@ class Plan:
     keep_going: bool
 
 
-def fill(hospital: Hospital, cohort: Cohort, scratch: Path, plan: Plan) -> None:
+def fill(hospital: Hospital, cohort: Cohort, scratch: Path, plan: Plan, key: str) -> None:
     """Read the hospital's tables and write the cohort's.
 
     Args:
@@ -57,6 +58,7 @@ def fill(hospital: Hospital, cohort: Cohort, scratch: Path, plan: Plan) -> None:
         cohort: new, or as a stopped run left it.
         scratch: directory of the work database, of that run.
         plan: what is asked for.
+        key: the cohort's fingerprint.
     """
     workspace = _open(scratch, plan.memory)
     tables = hospital.tables
@@ -67,7 +69,10 @@ def fill(hospital: Hospital, cohort: Cohort, scratch: Path, plan: Plan) -> None:
                 workspace.run(f"CREATE TABLE IF NOT EXISTS {table}")
             _look_through(hospital, workspace, scratch, plan.keep_going, advance)
             _step(
-                workspace, "stays", ("stay", "diagnosis", "code_map"), lambda: _stays(hospital, workspace, cohort, plan)
+                workspace,
+                "stays",
+                ("stay", "diagnosis", "code_map"),
+                lambda: _stays(hospital, workspace, cohort, plan, key),
             )
             if not workspace.is_done("series"):
                 # Tables of a hospital whose values are in `event` already are not read again.
@@ -77,14 +82,14 @@ def fill(hospital: Hospital, cohort: Cohort, scratch: Path, plan: Plan) -> None:
                 advance(0, note="sorting the series")
                 counts: dict[str, int] = {}
                 frames = series_frames(workspace, counts, hospital.row_keys)
-                cohort.write_batches("series", frames, SERIES_SCHEMA, plan.key)
+                cohort.write_batches("series", frames, SERIES_SCHEMA, key)
                 cohort.annotate("series", values=dict(sorted(counts.items())))
                 workspace.mark_done("series")
                 _keep(workspace)
             workspace.run("DROP TABLE IF EXISTS event")
             _step(workspace, "notes", _NOTE_TABLES, lambda: _load_notes(hospital, workspace, cohort, plan))
-            _write_notes(workspace, cohort, plan.key)
-            _write_medications(workspace, cohort, plan)
+            _write_notes(workspace, cohort, key)
+            _write_medications(workspace, cohort, key)
         _report(cohort, workspace)
     finally:
         workspace.close()
@@ -159,7 +164,7 @@ def _forget_unkept(workspace: Workspace, but: Sequence[str]) -> None:
             workspace.run(f'DROP TABLE "{name}"')
 
 
-def _stays(hospital: Hospital, workspace: Workspace, cohort: Cohort, plan: Plan) -> None:
+def _stays(hospital: Hospital, workspace: Workspace, cohort: Cohort, plan: Plan, key: str) -> None:
     counts: dict[str, JsonValue] = {}
     hospital.load_stays(workspace, counts)
     hours = "length_of_stay_hours"
@@ -169,7 +174,7 @@ def _stays(hospital: Hospital, workspace: Workspace, cohort: Cohort, plan: Plan)
         hospital,
         workspace,
         cohort,
-        plan.key,
+        key,
         labels=plan.labels,
         series=plan.series,
         split_file=plan.split_file,
@@ -265,7 +270,7 @@ def _summaries(workspace: Workspace) -> Iterator[tuple[int, str]]:
                 yield row["idx"], text
 
 
-def _write_medications(workspace: Workspace, cohort: Cohort, plan: Plan) -> None:
+def _write_medications(workspace: Workspace, cohort: Cohort, key: str) -> None:
     known = "before_admission OR medication.hours IS NULL OR horizon.hours IS NULL OR medication.hours <= horizon.hours"
     late = workspace.frame(
         f"SELECT count(*) AS n FROM medication JOIN horizon USING (idx) WHERE NOT ({known})"  # noqa: S608
@@ -275,6 +280,4 @@ def _write_medications(workspace: Workspace, cohort: Cohort, plan: Plan) -> None
         f"FROM medication JOIN stay USING (idx) JOIN horizon USING (idx) WHERE {known} "
         "ORDER BY idx, before_admission DESC, medication.hours, name, source_row"
     )
-    cohort.write_batches(
-        "medications", workspace.batches(query, 100_000), MEDICATIONS_SCHEMA, plan.key, after_cut_off=late
-    )
+    cohort.write_batches("medications", workspace.batches(query, 100_000), MEDICATIONS_SCHEMA, key, after_cut_off=late)

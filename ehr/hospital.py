@@ -13,9 +13,10 @@ sorted admission ids:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from ehr.files import JsonValue
 from ehr.tables import Table, Workspace
@@ -89,24 +90,19 @@ class Hospital(Protocol):
         ...
 
 
-class Layout(Protocol):
-    """Recognises and opens one kind of directory."""
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One kind of directory: how it is recognised and opened.
+
+    Attributes:
+        name: as in ``--layout``.
+        matches: says whether a directory looks like it.
+        open: opens one; `InputError` where a needed table or column is missing.
+        open_with_notes: opens one whose notes lie in a directory of their own (MIMIC-IV-Note), the second; `InputError`
+            where there are none. None for a layout that has its notes among its tables.
+    """
 
     name: str
-
-    def matches(self, directory: Path) -> bool:
-        """Say whether the directory looks like this layout."""
-        ...
-
-    def open(self, directory: Path) -> Hospital:
-        """Open it; `InputError` where a needed table or column is missing."""
-        ...
-
-
-@runtime_checkable
-class NotesElsewhere(Protocol):
-    """A layout whose notes may lie in a directory of their own (MIMIC-IV-Note)."""
-
-    def open_with_notes(self, directory: Path, notes: Path) -> Hospital:
-        """Open it with notes from there; `InputError` where there are none."""
-        ...
+    matches: Callable[[Path], bool]
+    open: Callable[[Path], Hospital]
+    open_with_notes: Callable[[Path, Path], Hospital] | None = None

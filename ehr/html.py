@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 from functools import cache
+from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ehr.files import write_text
 
 
 @cache
@@ -36,3 +39,19 @@ def styled(package: str) -> tuple[str, str]:
     """Give ``style.css`` of a package, and the content security policy that lets it and nothing else pass."""
     source, allowed = inlined(package, "style.css")
     return source, f"default-src 'none'; style-src {allowed}; base-uri 'none'; form-action 'none'"
+
+
+def render_page(path: Path, package: str, name: str, **values: object) -> None:
+    """Render a page into one file, whole or not at all.
+
+    Args:
+        path: the file.
+        package: whose template and ``style.css`` it is made of.
+        name: of the template; it gets ``style`` and ``policy`` (see `styled`) too.
+        values: what it shows.
+
+    Raises:
+        InputError: where the file cannot be written.
+    """
+    style, policy = styled(package)
+    write_text(path, templates(package).get_template(name).render(style=style, policy=policy, **values))

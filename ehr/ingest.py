@@ -9,18 +9,20 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from ehr.cohort import FORMAT, MANIFEST, SCHEMAS, Cohort, create_cohort, library_errors
+from ehr.cohort import FORMAT, MANIFEST, Cohort, create_cohort
 from ehr.errors import InputError
-from ehr.files import JsonValue, fingerprint, read_json, sha256_file, user_errors
+from ehr.files import JsonValue, fingerprint, library_errors, read_json, sha256_file, user_errors
 from ehr.filling import Plan, fill
-from ehr.hospital import Hospital, NotesElsewhere
+from ehr.hospital import Hospital
+from ehr.items import read_items
 from ehr.label_files import read_label_set, write_label_set
 from ehr.layouts.known import LAYOUTS
 from ehr.phenotypes import load_phenotypes
 from ehr.privacy import data_use, protect
 from ehr.progress import bar, say
+from ehr.schemas import SCHEMAS
 from ehr.sections import NotePolicy
-from ehr.series import choose_series, read_items, write_series
+from ehr.series import choose_series, write_series
 from ehr.splits import SplitPolicy
 from ehr.tables import Table
 from ehr.unfinished import KIND, unfinished
@@ -59,7 +61,7 @@ def open_hospital(directory: Path, layout: str, *, notes: Path | None = None) ->
     chosen = fitting[0] if fitting else LAYOUTS[0]
     if notes is None:
         return chosen.open(directory)
-    if not isinstance(chosen, NotesElsewhere):
+    if chosen.open_with_notes is None:
         raise InputError(f"{chosen.name} has its notes among its tables", where=notes, remedy="leave out --notes")
     return chosen.open_with_notes(directory, notes)
 
@@ -100,7 +102,7 @@ def ingest(
         notes: where the notes lie (MIMIC-IV-Note), where they are not found beside the tables.
         labels: another label set (`ehr.label_files`).
         series: ``paper``, ``all`` or a file (`ehr.series.choose_series`).
-        items: a file of item ids that the layout's own are added to (`ehr.series.read_items`).
+        items: a file of item ids that the layout's own are added to (`ehr.items.read_items`).
         until: ``24h``, ``48h`` or ``discharge``: nothing that was known only later is read.
         memory: limit for DuckDB; what does not fit is spilled to the cohort's own disk.
         keep_going: read a truncated packed file up to its break.
@@ -117,18 +119,33 @@ def ingest(
     label_set = load_phenotypes() if labels is None else read_label_set(labels)
     definitions = choose_series(series)
     own_items = read_items(items, definitions) if items is not None else ()
+    plan = Plan(
+        split_file, split, seed, note_policy, label_set, definitions, own_items, _UNTIL[until], memory, keep_going
+    )
     _check_place(out)
-    settings: dict[str, JsonValue] = {
+    settings = _settings(hospital, plan, until)
+    return _read(hospital, directory, notes, out, plan, settings)
+
+
+def _settings(hospital: Hospital, plan: Plan, until: str) -> dict[str, JsonValue]:
+    """Give what was asked for, as far as the cohort depends on it."""
+    return {
         "layout": hospital.name,
-        "seed": seed,
-        "note_policy": note_policy,
-        "split": split,
+        "seed": plan.seed,
+        "note_policy": plan.note_policy,
+        "split": plan.split,
         "until": until,
-        "keep_going": keep_going,
-        "labels": fingerprint(write_label_set(label_set)),
-        "series": fingerprint([write_series(definitions), [str(item) for item in own_items]]),
+        "keep_going": plan.keep_going,
+        "labels": fingerprint(write_label_set(plan.labels)),
+        "series": fingerprint([write_series(plan.series), [str(item) for item in plan.items]]),
     }
-    sources = _hash_files(hospital.tables, split_file, directory)
+
+
+def _read(
+    hospital: Hospital, directory: Path, notes: Path | None, out: Path, plan: Plan, settings: dict[str, JsonValue]
+) -> Cohort:
+    """Make the cohort, unless it is there."""
+    sources = _hash_files(hospital.tables, plan.split_file, directory)
     key = fingerprint(
         {"settings": settings, "sources": sources, "data": _data_files(), "code": [FORMAT, _CODE_VERSION]}
     )
@@ -150,17 +167,14 @@ def ingest(
         "fingerprint": key,
         "settings": settings,
         "source": source,
-        "seeds": {"splits": seed, "folds": seed + 1},
+        "seeds": {"splits": plan.seed, "folds": plan.seed + 1},
         **terms,
         "versions": _versions(),
     }
-    plan = Plan(
-        key, split_file, split, seed, note_policy, label_set, definitions, own_items, _UNTIL[until], memory, keep_going
-    )
     with library_errors(out), unfinished(out, key) as place:
         cohort = _begin(place, manifest, key)
         protect(cohort, terms)
-        fill(hospital, cohort, place / _SCRATCH, plan)
+        fill(hospital, cohort, place / _SCRATCH, plan, key)
         shutil.rmtree(place / _SCRATCH, ignore_errors=True)
     return Cohort.open(out)
 

@@ -14,11 +14,9 @@ from markupsafe import Markup
 
 from ehr.cohort import Cohort
 from ehr.describe import MISSING, PREVALENCE, Row, describe, pairs
-from ehr.files import atomic_path
-from ehr.html import inlined, templates
+from ehr.html import render_page
 
 _WIDTH, _BAR, _NAMES = 760, 20, 300
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _AGES = [(float(low), f"{low}–{low + 9}" if low < 90 else "90 and over") for low in range(0, 100, 10)]
 _STAYS = [
     (0.0, "under 1 day"),
@@ -47,21 +45,16 @@ def write_page(cohort: Cohort, path: Path) -> list[Row]:
         InputError: where a table of the cohort is missing, or the file cannot be written.
     """
     rows = describe(cohort)
-    text = (
-        templates("ehr")
-        .get_template("cohort.html.j2")
-        .render(
-            policy=_POLICY,
-            style=Markup(inlined("ehr", "style.css")[0]),  # noqa: S704 - a file of this package
-            data_use=str(cohort.manifest.get("data_use", "")),
-            groups=[(name, list(found)) for name, found in groupby(rows, key=lambda row: row["group"])],
-            columns=[name for name in rows[0] if name not in {"group", "measure"}],
-            plots=_plots(cohort, rows),
-            left_out=cohort.manifest.get("records_left_out"),
-        )
+    render_page(
+        path,
+        "ehr",
+        "cohort.html.j2",
+        data_use=str(cohort.manifest.get("data_use", "")),
+        groups=[(name, list(found)) for name, found in groupby(rows, key=lambda row: row["group"])],
+        columns=[name for name in rows[0] if name not in {"group", "measure"}],
+        plots=_plots(cohort, rows),
+        left_out=cohort.manifest.get("records_left_out"),
     )
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
     return rows
 
 

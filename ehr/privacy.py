@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ehr.cohort import Cohort
-from ehr.files import JsonValue, atomic_path
+from ehr.files import JsonValue, write_text
 
 MAY_LEAVE = "may_leave_this_machine"
 """Key of the manifest: whether a later step may send the cohort to another machine without the user's word."""
@@ -55,5 +55,4 @@ It {allowed} `{MAY_LEAVE}` in `manifest.json` says so to programs.
 
 Do not copy it, or anything that a later step adds to it, to a place that those terms do not allow.
 """
-    with atomic_path(cohort.path / README) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(cohort.path / README, text)

@@ -11,23 +11,24 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn import MessagePassing
+from torch_geometric.utils import scatter
 
 
-class RelationConv(MessagePassing):  # type: ignore[misc]
+class RelationConv(nn.Module):
     r"""Relation-aware convolution that shares one weight matrix over all relations.
 
     .. math:: x'_i = x_i + \mathrm{MLP}(\mathrm{LN}(x_i \Vert \sum_{j \to i} w_{ij} \, r_{ij} \odot W x_j))
 
     The composition of relation and neighbour by a product follows CompGCN (Vashishth et al., ICLR 2020) and needs one
-    vector a relation and direction. Messages are added up, not averaged: how much evidence there is matters.
+    vector a relation and direction. Messages are added up, not averaged: how much evidence there is matters. (It is no
+    PyG ``MessagePassing``: each process that makes one leaves a generated file in the temporary directory.)
 
     Shapes:
         nodes ``(n, width)``, edge_index ``(2, e)``, relation ``(e,)``, weight ``(e,)``; output ``(n, width)``.
     """
 
     def __init__(self, width: int, relations: int, dropout: float = 0.0) -> None:
-        super().__init__(aggr="sum")
+        super().__init__()
         self.relation = nn.Embedding(relations, width)
         self.neighbour = nn.Linear(width, width, bias=False)
         self.norm = nn.LayerNorm(2 * width)
@@ -38,13 +39,12 @@ class RelationConv(MessagePassing):  # type: ignore[misc]
 
     def forward(self, x: Tensor, edge_index: Tensor, relation: Tensor, weight: Tensor) -> Tensor:
         """Pass one round of messages."""
-        received = self.propagate(edge_index, x=self.neighbour(x), relation=self.relation(relation), weight=weight)
+        source, target = edge_index
+        # Scaled by relation and weight of the statement.
+        messages = weight.unsqueeze(-1) * self.relation(relation) * self.neighbour(x).index_select(0, source)
+        received = scatter(messages, target, dim=0, dim_size=x.shape[0], reduce="sum")
         new: Tensor = x + self.update_node(self.norm(torch.cat((x, received), dim=-1)))
         return new
-
-    def message(self, x_j: Tensor, relation: Tensor, weight: Tensor) -> Tensor:
-        """Scale the neighbour's projection by relation and weight of the statement."""
-        return weight.unsqueeze(-1) * relation * x_j
 
 
 class NodeFeatures(nn.Module):

@@ -30,7 +30,7 @@ from pathlib import Path
 import neo4j
 
 from ehr.errors import ClinRaGenError, InputError, StoreError
-from ehr.files import atomic_directory, atomic_path, user_errors
+from ehr.files import atomic_directory, user_errors, write_text
 from ehr.progress import say
 
 VERSION = "5.26.29"
@@ -331,8 +331,7 @@ def _make_home(settings: ServerSettings, extra: str = "") -> None:
         settings.home.chmod(0o700)
         for name in ("conf", "data", "logs", "plugins", "import", "run", "licenses", "lib"):
             (settings.home / name).mkdir(exist_ok=True)
-    with atomic_path(settings.home / "conf" / "neo4j.conf") as temporary:
-        temporary.write_text(settings.configuration + extra, encoding="utf-8")
+    write_text(settings.home / "conf" / "neo4j.conf", settings.configuration + extra)
 
 
 def _set_first_password(settings: ServerSettings, java: Path, jars: Path, password: str) -> None:
@@ -372,8 +371,7 @@ def _launch(settings: ServerSettings, java: Path, jars: Path, *, http: bool = Tr
         process = subprocess.Popen(  # noqa: S603
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd=home
         )
-    with atomic_path(_pid_file(home)) as temporary:
-        temporary.write_text(str(process.pid), encoding="utf-8")
+    write_text(_pid_file(home), str(process.pid))
     until = time.monotonic() + settings.wait
     try:
         while time.monotonic() < until:

@@ -10,8 +10,8 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from ehr.cohort import library_errors
 from ehr.errors import InputError
+from ehr.files import library_errors
 from kg.bundle import Bundle
 from kg.content import quoted
 from kg.duck import connect

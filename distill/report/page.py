@@ -2,94 +2,27 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-import polars as pl
 
 from distill.rationale import ToldSentence
 from distill.report.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, draw_curves
+from distill.report.evidence import EvidenceRows, Statements, evidence_items, other_tables
+from distill.report.findings import FindingItem, finding_items, finding_state
 from distill.report.notes import NotePiece, note_pieces
-from distill.report.picture import VERBS, evidence_picture, shown_diseases
+from distill.report.picture import evidence_picture, shown_diseases
 from distill.teachers import concept_names
-from distill.teachers.sentences import describe_finding
 from distill.types import Diagnosis, DiseaseResult
-from ehr.files import atomic_path
-from ehr.html import styled, templates
+from ehr.html import render_page
 from ehr.series import load_series, series_by_code
 from ehr.types import Admission
 from kg.bundle import Bundle
-from kg.queries import evidence_queries
 from kg.types import Finding, PatientSubgraph
-from kg.vocabulary import Predicate
 
 MAX_RANKED = 10
 """Diseases shown at once; the others are folded away."""
 MAX_CURVES = 12
-
-_PLACES = {
-    "PMID": "https://pubmed.ncbi.nlm.nih.gov/{}/",
-    "PMC": "https://www.ncbi.nlm.nih.gov/pmc/articles/PMC{}/",
-    "DOI": "https://doi.org/{}",
-    "OMIM": "https://omim.org/entry/{}",
-    "ORPHA": "https://www.orpha.net/en/disease/detail/{}",
-}
-_LOCAL = re.compile(r"[A-Za-z0-9./()_;:-]+")
-
-CHECKED = {True: "source opened", False: "named from memory", None: "released source"}
-
-
-@dataclass(frozen=True, slots=True)
-class Citation:
-    """A publication as its source wrote it, with an address where it is one or has one."""
-
-    text: str
-    href: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceRecord:
-    """Who says so: one source of one statement."""
-
-    source: str
-    version: str
-    citations: tuple[Citation, ...]
-    checked: bool | None
-    weight: float | None
-    note: str
-
-    @property
-    def state(self) -> str:
-        """Say whether the citation was opened."""
-        return CHECKED[self.checked]
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceItem:
-    """One statement of the evidence table; ``number`` is the n of its anchor ``#ev-n``."""
-
-    number: int
-    statement: str
-    subject: str
-    verb: str
-    object: str
-    records: tuple[EvidenceRecord, ...]
-    diseases: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FindingItem:
-    """One row of the table of findings."""
-
-    concept: str
-    anchor: str
-    name: str
-    told: str
-    state: str
-    places: tuple[str, ...]
-    weight: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,144 +37,11 @@ class SentenceItem:
     findings: tuple[tuple[str, str], ...]
 
 
-@dataclass(slots=True)
-class _Statements:
-    """Numbers statements in the order in which the page first needs them."""
-
-    diseases: dict[str, list[str]] = field(default_factory=dict)
-
-    def add(self, statements: Iterable[str], disease: str) -> None:
-        for statement in statements:
-            names = self.diseases.setdefault(statement, [])
-            if disease and disease not in names:
-                names.append(disease)
-
-    def anchors(self) -> dict[str, str]:
-        return {statement: f"#ev-{n}" for n, statement in enumerate(self.diseases, 1)}
-
-
-def citation(text: str) -> Citation:
-    """Give a citation an address where it is one (``https://…``) or has a known place (``PMID:123``)."""
-    if text.startswith(("https://", "http://")) and not re.search(r"[\s<>\"']", text):
-        return Citation(text, text)
-    prefix, _, local = text.partition(":")
-    pattern = _PLACES.get(prefix.upper())
-    if pattern and _LOCAL.fullmatch(local):
-        return Citation(text, pattern.format(local))
-    return Citation(text)
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _record(row: Mapping[str, object]) -> EvidenceRecord:
-    publications = row.get("publications")
-    texts = [str(p) for p in publications] if isinstance(publications, list | tuple) else []
-    checked = row.get("checked")
-    return EvidenceRecord(
-        source=str(row.get("source") or ""),
-        version=str(row.get("version") or ""),
-        citations=tuple(citation(text) for text in texts),
-        checked=checked if isinstance(checked, bool) else None,
-        weight=_number(row.get("weight")),
-        note=str(row.get("note") or ""),
-    )
-
-
-def _evidence_items(
-    needed: _Statements, bundle: Bundle, fetched: Sequence[Mapping[str, object]], names: Mapping[str, str]
-) -> list[EvidenceItem]:
-    """Describe every statement of the page: from the rows that the store gave, else from the bundle."""
-    ids = list(needed.diseases)
-    statements = {
-        row["id"]: row for row in bundle.statements.filter(pl.col("id").is_in(ids)).collect().iter_rows(named=True)
-    }
-    records: dict[str, list[EvidenceRecord]] = {}
-    for row in fetched:
-        if isinstance(one := row.get("statement"), str) and "source" in row:
-            record = _record(row)
-            if record not in records.setdefault(one, []):
-                records[one].append(record)
-    rest = [one for one in ids if one not in records]
-    for row in bundle.evidence.filter(pl.col("statement").is_in(rest)).collect().iter_rows(named=True):
-        records.setdefault(row["statement"], []).append(_record(row))
-    items = []
-    for number, one in enumerate(ids, 1):
-        found = statements.get(one)
-        subject, object_ = (found["subject"], found["object"]) if found else ("?", "?")
-        verb = VERBS[Predicate(found["predicate"])] if found else "?"
-        negated = "does not: " if found and found["negated"] else ""
-        items.append(
-            EvidenceItem(
-                number,
-                one,
-                names.get(subject, subject),
-                negated + verb,
-                names.get(object_, object_),
-                tuple(records.get(one, ())),
-                tuple(needed.diseases[one]),
-            )
-        )
-    return items
-
-
-def finding_state(finding: Finding) -> str:
-    """Give ``present``, ``denied``, ``family``, ``history`` or ``possible``."""
-    if finding.negated:
-        return "denied"
-    if finding.family:
-        return "family"
-    if finding.historical:
-        return "history"
-    return "possible" if finding.hypothetical else "present"
-
-
-_STATES = ("present", "history", "family", "possible", "denied")
-
-
-def _finding_items(
-    findings: Sequence[Finding], diseases: Sequence[DiseaseResult], names: Mapping[str, str]
-) -> list[FindingItem]:
-    """Give one row a concept and state, attended ones first within each state."""
-    weights: dict[str, float] = {}
-    for disease in diseases:
-        for node in disease.nodes:
-            weights[node.concept] = max(weights.get(node.concept, 0.0), node.weight)
-    rows: dict[tuple[str, str], tuple[Finding, dict[str, None]]] = {}
-    for finding in findings:
-        place = (finding.section or finding.origin).replace("_", " ")
-        rows.setdefault((finding.concept, finding_state(finding)), (finding, {}))[1][place] = None
-    items = [
-        FindingItem(
-            concept,
-            f"finding-{concept.replace(':', '-')}",
-            names.get(concept, concept),
-            describe_finding(finding, names) if finding.origin in ("lab", "vital") else "",
-            state,
-            tuple(places),
-            weights.get(concept, 0.0),
-        )
-        for (concept, state), (finding, places) in rows.items()
-    ]
-    items.sort(key=lambda item: (_STATES.index(item.state), -item.weight, item.name.casefold(), item.concept))
-    seen: set[str] = set()
-    unique = []
-    for item in items:
-        # An id may stand once in a page; a concept that is both present and denied keeps its first row's.
-        unique.append(item if item.anchor not in seen else _without_anchor(item))
-        seen.add(item.anchor)
-    return unique
-
-
-def _without_anchor(item: FindingItem) -> FindingItem:
-    return FindingItem(item.concept, "", item.name, item.told, item.state, item.places, item.weight)
-
-
 def _sentences(
-    diagnosis: Diagnosis, anchors: Mapping[str, str], present: Mapping[str, str], names: Mapping[str, str]
+    diagnosis: Diagnosis, anchors: Mapping[str, str], findings: Sequence[FindingItem], names: Mapping[str, str]
 ) -> dict[str, list[SentenceItem]]:
     """Group the rationale's sentences by the disease they argue for ("" where they name none alone)."""
+    present = {item.concept: item.anchor for item in findings if item.anchor}
     groups: dict[str, list[SentenceItem]] = {}
     for sentence in diagnosis.rationale.sentences:
         origin, sound = "graph" if sentence.statements else "generated", True
@@ -259,7 +59,7 @@ def write_report(
     admission: Admission,
     subgraph: PatientSubgraph,
     bundle: Bundle,
-    evidence_rows: Mapping[str, Sequence[Mapping[str, object]]],
+    evidence_rows: EvidenceRows,
     out: Path,
     *,
     findings: Sequence[Finding] = (),
@@ -288,49 +88,57 @@ def write_report(
     names = concept_names(bundle) | {d.phenotype: d.name for d in diagnosis.diseases}
     ranked = sorted(diagnosis.diseases, key=lambda d: d.rank)
     shown = shown_diseases(ranked)
-    fetched = [row for rows in evidence_rows.values() for row in rows]
-    needed = _Statements()
-    for sentence in diagnosis.rationale.sentences:
-        needed.add(sentence.statements, names.get(sentence.disease or "", ""))
-    for support in evidence_picture(ranked, subgraph, findings, names, {})[1]:
-        needed.add(support.statements, names[support.disease])
-    for disease in shown:
-        for node in disease.nodes[:10]:
-            needed.add(node.statements, disease.name)
+    needed = _needed_statements(diagnosis, subgraph, findings, names)
     drawing, _ = evidence_picture(ranked, subgraph, findings, names, needed.anchors())
-    curves = draw_curves(admission.series, shown, series_by_code())
-    finding_items = _finding_items(findings, shown, names)
-    measured = {series.code for series in admission.series if series.hours.size}
-    sheet, policy = styled("distill.report")
+    rows = finding_items(findings, shown, names)
     context = {
-        "style": sheet,
-        "policy": policy,
         "diagnosis": diagnosis,
         "admission": admission,
         "ranked": ranked,
         "shown": shown,
         "max_ranked": MAX_RANKED,
         "thresholds": thresholds or {},
-        "sentences": _sentences(
-            diagnosis, needed.anchors(), {i.concept: i.anchor for i in finding_items if i.anchor}, names
-        ),
+        "sentences": _sentences(diagnosis, needed.anchors(), rows, names),
         "drawing": drawing,
-        "curves": curves[:MAX_CURVES],
-        "more_curves": curves[MAX_CURVES:],
-        "frame": {"w": WIDTH, "h": HEIGHT, "l": LEFT, "r": RIGHT, "t": TOP, "b": BOTTOM},
-        "unmeasured": [s.name for s in load_series() if s.code not in measured],
-        "evidence": _evidence_items(needed, bundle, fetched, names),
-        "tables": _other_tables(evidence_rows),
-        "findings": finding_items,
+        **_curves(admission, shown),
+        "evidence": evidence_items(needed, bundle, evidence_rows, names),
+        "tables": other_tables(evidence_rows),
+        "findings": rows,
         "pieces": _notes(admission, findings, shown, names) if include_text else [],
         "include_text": include_text,
         "store": store,
         "graph": {"hash": bundle.hash, "sources": bundle.manifest.get("sources", [])},
         "names": names,
     }
-    text = templates("distill.report").get_template("report.html.j2").render(context)
-    with atomic_path(out) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    render_page(out, "distill.report", "report.html.j2", **context)
+
+
+def _needed_statements(
+    diagnosis: Diagnosis, subgraph: PatientSubgraph, findings: Sequence[Finding], names: Mapping[str, str]
+) -> Statements:
+    """Give the statements of the rationale, then those of the drawing, then those that diseases attended to."""
+    needed = Statements()
+    for sentence in diagnosis.rationale.sentences:
+        needed.add(sentence.statements, names.get(sentence.disease or "", ""))
+    ranked = sorted(diagnosis.diseases, key=lambda d: d.rank)
+    for support in evidence_picture(ranked, subgraph, findings, names, {})[1]:
+        needed.add(support.statements, names[support.disease])
+    for disease in shown_diseases(ranked):
+        for node in disease.nodes[:10]:
+            needed.add(node.statements, disease.name)
+    return needed
+
+
+def _curves(admission: Admission, shown: Sequence[DiseaseResult]) -> dict[str, object]:
+    """Draw the series, and name those that the admission has no value of."""
+    curves = draw_curves(admission.series, shown, series_by_code())
+    measured = {series.code for series in admission.series if series.hours.size}
+    return {
+        "curves": curves[:MAX_CURVES],
+        "more_curves": curves[MAX_CURVES:],
+        "frame": {"w": WIDTH, "h": HEIGHT, "l": LEFT, "r": RIGHT, "t": TOP, "b": BOTTOM},
+        "unmeasured": [s.name for s in load_series() if s.code not in measured],
+    }
 
 
 def _notes(
@@ -340,30 +148,3 @@ def _notes(
         (note.section.replace("_", " "), note.origin, note_pieces(note, findings, shown, names, finding_state))
         for note in admission.notes
     ]
-
-
-def _other_tables(
-    evidence_rows: Mapping[str, Sequence[Mapping[str, object]]],
-) -> list[tuple[str, list[str], list[list[str]]]]:
-    """Give the rows of queries that are not about sources, as text, under the question that each answers."""
-    questions = {query.name: query.question for query in evidence_queries()}
-    tables = []
-    for name, rows in sorted(evidence_rows.items()):
-        if not rows or ("statement" in rows[0] and "source" in rows[0]):
-            continue
-        # Where an id stands beside its name, the name is enough for a reader.
-        columns = [c for c in rows[0] if f"{c}_name" not in rows[0] and c != "statement"]
-        headings = [column.removesuffix("_name").replace("_", " ") for column in columns]
-        cells = [[_cell(row.get(column)) for column in columns] for row in rows]
-        tables.append((questions.get(name, name.replace("_", " ")), headings, cells))
-    return tables
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    if isinstance(value, list | tuple):
-        return ", ".join(_cell(item) for item in value)
-    return str(value)

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ehr.files import atomic_path
-from ehr.html import styled, templates
+from ehr.html import render_page
 from ehr.phenotypes import load_phenotypes
 
 SHOWN = (
@@ -212,17 +211,11 @@ def write_results(metrics: Mapping[str, object], out: Path) -> None:
     found = {split for value in arms.values() for split in _mapping(_mapping(value).get("splits"))}
     order = [split for split in SPLITS if split in found] + sorted(found - set(SPLITS))
     meta = _mapping(metrics.get("meta"))
-    sheet, policy = styled("distill.report")
-    text = (
-        templates("distill.report")
-        .get_template("results.html.j2")
-        .render(
-            style=sheet,
-            policy=policy,
-            tables=[_split_table(split, arms) for split in order],
-            meta=_flat(meta),
-            simulated=meta.get("simulated") is True,
-        )
+    render_page(
+        out,
+        "distill.report",
+        "results.html.j2",
+        tables=[_split_table(split, arms) for split in order],
+        meta=_flat(meta),
+        simulated=meta.get("simulated") is True,
     )
-    with atomic_path(out) as temporary:
-        temporary.write_text(text, encoding="utf-8")

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from pathlib import Path
 
 import polars as pl
 
 from distill.teachers.answers import AnswerCache
+from distill.teachers.chat import ChatTeacher, client_of, need_endpoint
 from distill.teachers.graph import Case, GraphTeacher
-from distill.teachers.openai import ChatClient, Endpoint, endpoint_from_environment
-from distill.teachers.prompt import messages, read_answer, write_sheet
-from distill.teachers.sentences import in_sentence, unexplained_sentence
-from distill.types import Rationale, RationaleSentence
+from distill.teachers.sentences import in_sentence
+from distill.types import Rationale
 from ehr.cohort import Cohort
 from ehr.errors import InputError
 from ehr.files import fingerprint
 from ehr.phenotypes import load_phenotypes
-from ehr.privacy import may_leave
 from ehr.progress import bar, say
 from ehr.series import load_series
 from kg.bundle import Bundle
@@ -54,8 +51,6 @@ RATIONALE_SCHEMA = pl.Schema(
 )
 """Columns of the table ``rationales``."""
 
-Ask = Callable[[list[dict[str, str]]], str]
-
 
 def concept_names(bundle: Bundle) -> dict[str, str]:
     """Give every concept's name as sentences use it: series by their short names, phenotypes by the label set's."""
@@ -66,37 +61,16 @@ def concept_names(bundle: Bundle) -> dict[str, str]:
     return names
 
 
-class _ChatTeacher:
-    """A language model as teacher: asks, keeps the answer, and lets pass what holds against the subgraph."""
-
-    def __init__(self, name: str, ask: Ask, cache: AnswerCache, *, seed: int) -> None:
-        self.name, self._ask, self._cache, self._seed = name, ask, cache, seed
-
-    def explain(self, case: Case) -> tuple[Rationale, Counter[str]]:
-        """Write the rationale of one admission, and count what was dropped and why."""
-        sheet = write_sheet(case)
-        counts: Counter[str] = Counter()
-        rationale = Rationale(case.diseases, ())
-        if sheet.findings:
-            question = messages(sheet)
-            key = question[-1]["content"]
-            answer = self._cache.get(key)
-            if answer is None:
-                answer = self._ask(question)
-                self._cache.put(key, answer)
-            rationale, read = read_answer(answer, case, sheet)
-            counts += read
-        bare = [
-            RationaleSentence("note", unexplained_sentence(case.names[d], self._seed, case.admission_id, d), disease=d)
-            for d in case.diseases
-            if d not in sheet.supports
-        ]
-        note = [s for s in rationale.sentences if s.part == "note"]
-        lab = [s for s in rationale.sentences if s.part == "lab"]
-        return Rationale(case.diseases, (*note, *bare, *lab)), counts
+def _cases(cohort: Cohort, bundle: Bundle, *, notes: bool) -> Iterator[Case]:
+    """Yield the cases of all admissions in order, some thousands read at a time."""
+    ids = cohort.ids()
+    order = {label: place for place, label in enumerate(load_phenotypes().ids)}
+    names = concept_names(bundle)
+    for start in range(0, len(ids), _CHUNK):
+        yield from _some_cases(cohort, ids[start : start + _CHUNK], names, order, notes=notes)
 
 
-def _cases(
+def _some_cases(
     cohort: Cohort, ids: Sequence[str], names: Mapping[str, str], order: Mapping[str, int], *, notes: bool
 ) -> Iterator[Case]:
     """Yield the cases of some admissions in the order of ``ids``."""
@@ -145,16 +119,6 @@ def _count(rationale: Rationale) -> Counter[str]:
     )
 
 
-def _may_leave(cohort: Cohort, endpoint: Endpoint, *, allowed: bool) -> None:
-    """Refuse to send patients away unless the endpoint is here, they are simulated, or the user has permission."""
-    if not (endpoint.is_local or allowed or may_leave(cohort)):
-        raise InputError(
-            "this cohort's data use terms do not allow sending it to a machine that is not this one",
-            where=cohort.path,
-            remedy="use an endpoint on 127.0.0.1, or add --send-patients if you have permission",
-        )
-
-
 def _same_graph(cohort: Cohort, bundle: Bundle) -> None:
     """Refuse subgraphs of another graph: their concepts would have no names, their statements no sources."""
     tables = cohort.manifest.get("tables")
@@ -177,7 +141,7 @@ def _teach_graph(cases: Iterator[Case], total: int, seed: int) -> tuple[list[dic
 
 
 def _teach_chat(
-    teacher: _ChatTeacher, cases: Iterator[Case], total: int, workers: int
+    teacher: ChatTeacher, cases: Iterator[Case], total: int, workers: int
 ) -> tuple[list[dict[str, object]], Counter[str]]:
     """Ask side by side, write in order; the first failure ends the job, what was answered stays in the cache."""
     counts: Counter[str] = Counter()
@@ -242,11 +206,7 @@ def teach(
     """
     if teacher not in TEACHERS:
         raise InputError(f"unknown teacher {teacher!r}", remedy=f"expected one of {', '.join(TEACHERS)}")
-    endpoint = endpoint_from_environment(base_url, model) if teacher == "openai" else None
-    if endpoint is not None:
-        _may_leave(cohort, endpoint, allowed=send_patients)
-    if teacher == "hf" and not model:
-        raise InputError("the teacher hf needs a model", remedy="give --model the path of a saved model")
+    endpoint = need_endpoint(cohort, teacher, model, base_url, allowed=send_patients)
     asked: dict[str, object] = {"teacher": teacher, "seed": seed, "version": VERSION}
     if teacher != "graph":
         asked |= {"model": model, "base_url": endpoint.base_url if endpoint else None, "send_notes": send_notes}
@@ -257,23 +217,15 @@ def teach(
     if cohort.is_current("rationales", mark):
         say("rationales are up to date")
         return _told(cohort, teacher)
-    ids = cohort.ids()
-    labels = load_phenotypes()
-    order = {label: place for place, label in enumerate(labels.ids)}
-    names = concept_names(bundle)
-    cases = (
-        case
-        for start in range(0, len(ids), _CHUNK)
-        for case in _cases(cohort, ids[start : start + _CHUNK], names, order, notes=send_notes and teacher != "graph")
-    )
+    cases, total = _cases(cohort, bundle, notes=send_notes and teacher != "graph"), len(cohort.ids())
     if teacher == "graph":
-        rows, counts = _teach_graph(cases, len(ids), seed)
+        rows, counts = _teach_graph(cases, total, seed)
     else:
-        client: Ask = _client(endpoint, model, seed)
+        client = client_of(endpoint, model, seed)
         path = cohort.path / "answers" / f"{teacher}.jsonl"
         with closing(AnswerCache(path, asked)) as cache:
             workers = _WORKERS if endpoint is not None else 1
-            rows, counts = _teach_chat(_ChatTeacher(teacher, client, cache, seed=seed), cases, len(ids), workers)
+            rows, counts = _teach_chat(ChatTeacher(teacher, client, cache, seed=seed), cases, total, workers)
     frame = pl.DataFrame(rows, schema=RATIONALE_SCHEMA).sort("admission_id")
     cohort.write_table("rationales", frame, mark, teacher=teacher, counts={k: counts[k] for k in sorted(counts)})
     return _told(cohort, teacher)
@@ -289,13 +241,3 @@ def _told(cohort: Cohort, teacher: str) -> dict[str, str | int | float]:
         told["admissions"] = entry["rows"] if isinstance(entry.get("rows"), int) else 0  # type: ignore[assignment]
         told |= {k: v for k, v in counts.items() if isinstance(v, int)} if isinstance(counts, dict) else {}
     return told
-
-
-def _client(endpoint: Endpoint | None, model: str | None, seed: int) -> Ask:
-    if endpoint is not None:
-        chat = ChatClient(endpoint)
-        return lambda question: chat.ask(question, seed=seed)
-    from distill.teachers.hf import LocalModel
-
-    local = LocalModel(Path(model or ""))
-    return lambda question: local.ask(question, seed=seed)

@@ -1,82 +1,64 @@
-"""What several layouts share: MIMIC's own words, stretches of admissions, drug orders and facts for the summary."""
+"""What several layouts share: finding tables, stretches of admissions, drug orders, notes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
 
-from ehr.files import JsonValue
+from ehr.items import SeriesItem, load_items
 from ehr.medications import prescribed_name
-from ehr.series import SeriesItem, load_items
 from ehr.summary import SUMMARY_HOURS
 from ehr.tables import Table, Workspace, find_table, need_table
 
-SERVICES = {
-    "CMED": "cardiology",
-    "CSURG": "cardiac surgery",
-    "DENT": "dentistry",
-    "ENT": "ear, nose and throat",
-    "EYE": "ophthalmology",
-    "GU": "urology",
-    "GYN": "gynaecology",
-    "MED": "general medicine",
-    "NB": "newborn",
-    "NBB": "newborn",
-    "NMED": "neurology",
-    "NSURG": "neurosurgery",
-    "OBS": "obstetrics",
-    "OMED": "oncology",
-    "ORTHO": "orthopaedics",
-    "PSURG": "plastic surgery",
-    "PSYCH": "psychiatry",
-    "SURG": "general surgery",
-    "TRAUM": "trauma surgery",
-    "TSURG": "thoracic surgery",
-    "VSURG": "vascular surgery",
-}
-"""Codes of ``services.curr_service`` in MIMIC-III and MIMIC-IV."""
-
-# Nurses' messages and every patient's drip are no procedures.
-NO_PROCEDURE = "('communication', 'significant events', 'crrt filter change', 'peripheral lines')"
-"""``ordercategoryname`` of MetaVision's procedure events that are none, as an SQL list."""
+Columns = Mapping[str, tuple[str, ...]]
+"""By table, columns that it has."""
 
 
-class FlatTables:
-    """The tables of a layout that has them all in one directory."""
+class FoundTables:
+    """The tables of a hospital's directory: those that a layout needs, and those that it would use."""
 
     def __init__(
         self,
         directory: Path,
         layout: str,
-        needed: Mapping[str, tuple[str, ...]],
-        optional: Mapping[str, tuple[str, ...]],
+        needed: Columns,
+        optional: Columns,
         *,
+        folders: Mapping[str, str] | None = None,
         parts: Sequence[str] = (),
     ) -> None:
-        """Find the tables and check their columns.
+        """Find the tables; `_require_columns` then checks what was found.
 
         Args:
             directory: where they lie.
             layout: for messages.
-            needed: columns of each table that must be there.
-            optional: columns of each that may be.
+            needed: tables that must be there, with the columns that they must have.
+            optional: tables that may be there, likewise.
+            folders: of the tables that do not lie in the directory itself.
             parts: tables that may be cut into several files.
 
         Raises:
-            InputError: names the missing file or column.
+            InputError: names the missing file.
         """
+        self._columns = {**needed, **optional}
+        self._folders = folders or {}
         self._optional = tuple(optional)
-        self._found: dict[str, Table] = {name: need_table(directory, "", name, layout) for name in needed}
+        self._found: dict[str, Table] = {
+            name: need_table(directory, self._folders.get(name, ""), name, layout) for name in needed
+        }
         for name in optional:
-            table = find_table(directory, "", name, parts=name in parts)
+            table = find_table(directory, self._folders.get(name, ""), name, parts=name in parts)
             if table is not None:
                 self._found[name] = table
+
+    def _require_columns(self) -> None:
+        """Raise `InputError` where a table lacks a column; names both."""
         for name, table in self._found.items():
-            table.require(*{**needed, **optional}[name])
+            table.require(*self._columns[name])
 
     @property
     def tables(self) -> Sequence[Table]:
@@ -86,75 +68,13 @@ class FlatTables:
     @property
     def absent(self) -> Sequence[str]:
         """Tables that would have been used but are not there."""
-        return tuple(name for name in self._optional if name not in self._found)
+        missing = (name for name in self._optional if name not in self._found)
+        return tuple(f"{self._folders.get(name, '')}/{name}".removeprefix("/") for name in missing)
 
 
 def hours_sql(column: str, start: str = "s.start") -> str:
     """Give the SQL expression of a time column's hours since ``start``."""
     return f"date_diff('second', {start}, try_cast({column} AS TIMESTAMP)) / 3600.0"
-
-
-def odd_admissions(workspace: Workspace, rows: str, people: str, tables: Sequence[Table]) -> dict[str, JsonValue]:
-    """Count what is odd about patients and admissions; none of it costs an admission but a lost or double id.
-
-    Args:
-        workspace: with ``stay`` filled.
-        rows: query of all admissions: ``subject_id``, ``hadm_id``, ``admittime``, ``dischtime``, ``deathtime``.
-        people: query of all patients: ``subject_id``.
-        tables: what they read.
-    """
-    given = workspace.frame(
-        f"""
-        SELECT count(*) FILTER (hadm_id IS NULL OR subject_id IS NULL) AS admissions_without_id,
-               count(hadm_id) - count(DISTINCT hadm_id) AS duplicate_admissions,
-               count(*) FILTER (try_cast(dischtime AS TIMESTAMP) < try_cast(admittime AS TIMESTAMP))
-                   AS ends_before_it_starts,
-               count(*) FILTER (try_cast(admittime AS TIMESTAMP) IS NULL) AS admissions_without_time,
-               count(*) FILTER (try_cast(deathtime AS TIMESTAMP) > try_cast(dischtime AS TIMESTAMP))
-                   AS deaths_after_discharge,
-               count(*) AS total
-        FROM {rows}
-        """,  # noqa: S608
-        tables=tables,
-    ).row(0, named=True)
-    double = workspace.frame(
-        f"SELECT count(subject_id) - count(DISTINCT subject_id) AS n FROM {people}",  # noqa: S608
-        tables=tables,
-    ).item()
-    kept, unaged = workspace.frame("SELECT count(*), count(*) FILTER (age IS NULL) FROM stay").row(0)
-    total = given.pop("total")
-    return {
-        **given,
-        "duplicate_patients": double,
-        "ages_unknown_or_impossible": unaged,
-        "admission_rows_dropped": total - kept,
-    }
-
-
-def renamed_items(workspace: Workspace, items: Sequence[SeriesItem], dictionaries: Mapping[str, Table]) -> list[str]:
-    """Give the items, as ``table:itemid``, that a hospital's own dictionary names otherwise than the item map.
-
-    Names agree where their first five letters and digits do, whatever the case: a dictionary's ``ANION GAP (8-20)``
-    is ``Anion Gap``. An item that the dictionary lacks is not among them.
-
-    Args:
-        workspace: to read with.
-        items: the item map.
-        dictionaries: by table of values, the table with ``itemid`` and ``label``.
-    """
-    found: list[str] = []
-    for name, table in sorted(dictionaries.items()):
-        rows = workspace.frame(f"SELECT itemid, label FROM {table.sql(('itemid', 'label'))}", tables=(table,))  # noqa: S608
-        labels = {itemid: label for itemid, label in rows.iter_rows() if label is not None}
-        for item in items:
-            label = labels.get(item.itemid) if item.table == name else None
-            if label is not None and _letters(label) != _letters(item.label):
-                found.append(f"{name}:{item.itemid}")
-    return found
-
-
-def _letters(label: str) -> str:
-    return "".join(c for c in label.lower() if c.isalnum())[:5]
 
 
 def load_visits(workspace: Workspace) -> None:
@@ -197,6 +117,24 @@ def loinc_items(workspace: Workspace, table: str) -> list[SeriesItem]:
     return list(found.values())
 
 
+def last_notes(workspace: Workspace, query: str, tables: Sequence[Table]) -> Iterator[tuple[int, str, str]]:
+    """Give the last row of each admission.
+
+    Args:
+        workspace: to read with.
+        query: gives ``idx``, source row and text, sorted by admission.
+        tables: what it reads.
+    """
+    waiting: tuple[int, str, str] | None = None
+    for frame in workspace.batches(query, 2048, tables=tables):
+        for idx, source_row, text in frame.iter_rows():
+            if waiting is not None and waiting[0] != idx:
+                yield waiting
+            waiting = (idx, source_row, text)
+    if waiting is not None:
+        yield waiting
+
+
 def load_drug_names(workspace: Workspace, select: str, tables: Sequence[Table]) -> None:
     """Fill ``drug_name``: each text of a drug order (column ``drug`` of ``select``) with its plain name."""
     names = workspace.frame(
@@ -215,10 +153,3 @@ def load_drug_facts(workspace: Workspace) -> None:
         "WHERE NOT before_admission AND hours <= ? GROUP BY ALL",
         [SUMMARY_HOURS],
     )
-
-
-def load_service_names(workspace: Workspace) -> None:
-    """Fill ``service_name``, what the codes of `SERVICES` mean."""
-    workspace.run("CREATE OR REPLACE TABLE service_name (code VARCHAR, name VARCHAR)")
-    names = pl.DataFrame({"code": list(SERVICES), "name": list(SERVICES.values())})
-    workspace.insert("service_name", names)

@@ -17,18 +17,18 @@ from pathlib import Path
 import polars as pl
 
 from ehr.files import JsonValue
-from ehr.layouts.common import FlatTables
+from ehr.layouts.common import Columns, FoundTables
 from ehr.layouts.eicu_events import load_eicu_events
 from ehr.layouts.eicu_facts import load_eicu_facts
 from ehr.layouts.eicu_words import age, order_name, priority, split_codes
 from ehr.medications import prescribed_name
 from ehr.tables import Workspace, find_table
 
-_NEEDED: dict[str, tuple[str, ...]] = {
+_NEEDED: Columns = {
     "patient": ("patientunitstayid", "patienthealthsystemstayid", "uniquepid", "age", "gender", "hospitaladmitoffset"),
     "diagnosis": ("patientunitstayid", "icd9code"),
 }
-_OPTIONAL: dict[str, tuple[str, ...]] = {
+_OPTIONAL: Columns = {
     "lab": ("labid", "patientunitstayid", "labresultoffset", "labname", "labresult"),
     "vitalperiodic": ("vitalperiodicid", "patientunitstayid", "observationoffset"),
     "vitalaperiodic": ("vitalaperiodicid", "patientunitstayid", "observationoffset"),
@@ -59,7 +59,7 @@ _OPTIONAL: dict[str, tuple[str, ...]] = {
 }
 
 
-class Eicu(FlatTables):
+class Eicu(FoundTables):
     """An opened eICU directory."""
 
     name = "eicu"
@@ -71,6 +71,7 @@ class Eicu(FlatTables):
             InputError: names the missing file or column.
         """
         super().__init__(directory, "eICU", _NEEDED, _OPTIONAL)
+        self._require_columns()
 
     @property
     def row_keys(self) -> Mapping[str, tuple[str, ...]]:
@@ -94,6 +95,28 @@ class Eicu(FlatTables):
         Age, sex, place and year are those of the first unit stay: the one whose ``hospitaladmitoffset`` is the
         largest, as the documentation of ``patient`` orders them.
         """
+        self._load_units(workspace, counts)
+        ages = workspace.frame("SELECT DISTINCT age FROM unit WHERE age IS NOT NULL ORDER BY age")["age"].to_list()
+        workspace.run("CREATE TABLE age_read (written VARCHAR, years DOUBLE)")
+        pairs = {"written": ages, "years": [age(text) for text in ages]}
+        workspace.insert("age_read", pl.DataFrame(pairs, schema={"written": pl.String, "years": pl.Float64}))
+        workspace.run(
+            """
+            INSERT INTO stay
+            SELECT idx, patienthealthsystemstayid, uniquepid, years,
+                   CASE lower(gender) WHEN 'female' THEN 'F' WHEN 'male' THEN 'M' END, NULL,
+                   coalesce(hospitaladmitsource, unitadmitsource),
+                   CASE WHEN try_cast(hospitaldischargeoffset AS DOUBLE) >= opened
+                        THEN (try_cast(hospitaldischargeoffset AS DOUBLE) - opened) / 60.0 END,
+                   hospitaldischargeyear, NULL, NULL, NULL
+            FROM unit LEFT JOIN age_read ON written = age WHERE turn = 1
+            """
+        )
+        counts["ages_over_89"] = workspace.frame("SELECT count(*) FROM unit WHERE turn = 1 AND age LIKE '>%'").item()
+        self._load_diagnoses(workspace, counts)
+
+    def _load_units(self, workspace: Workspace, counts: dict[str, JsonValue]) -> None:
+        """Fill ``unit``: each unit stay once, with its admission, when that began, and its turn in it."""
         table = self._found["patient"]
         select = table.sql(
             _NEEDED["patient"],
@@ -126,22 +149,6 @@ class Eicu(FlatTables):
             """,  # noqa: S608
             tables=(table,),
         )
-        ages = workspace.frame("SELECT DISTINCT age FROM unit WHERE age IS NOT NULL ORDER BY age")["age"].to_list()
-        workspace.run("CREATE TABLE age_read (written VARCHAR, years DOUBLE)")
-        pairs = {"written": ages, "years": [age(text) for text in ages]}
-        workspace.insert("age_read", pl.DataFrame(pairs, schema={"written": pl.String, "years": pl.Float64}))
-        workspace.run(
-            """
-            INSERT INTO stay
-            SELECT idx, patienthealthsystemstayid, uniquepid, years,
-                   CASE lower(gender) WHEN 'female' THEN 'F' WHEN 'male' THEN 'M' END, NULL,
-                   coalesce(hospitaladmitsource, unitadmitsource),
-                   CASE WHEN try_cast(hospitaldischargeoffset AS DOUBLE) >= opened
-                        THEN (try_cast(hospitaldischargeoffset AS DOUBLE) - opened) / 60.0 END,
-                   hospitaldischargeyear, NULL, NULL, NULL
-            FROM unit LEFT JOIN age_read ON written = age WHERE turn = 1
-            """
-        )
         given = workspace.frame(f"SELECT count(*) FROM {select}", tables=(table,)).item()  # noqa: S608
         units, several, moved = workspace.frame(
             "SELECT count(*), count(*) FILTER (turn = 2), count(*) FILTER (opened > 0) FROM unit"
@@ -150,8 +157,6 @@ class Eicu(FlatTables):
         counts["unit_stays_dropped"] = given - units
         counts["admissions_with_several_unit_stays"] = several
         counts["units_before_the_hospital"] = moved
-        counts["ages_over_89"] = workspace.frame("SELECT count(*) FROM unit WHERE turn = 1 AND age LIKE '>%'").item()
-        self._load_diagnoses(workspace, counts)
 
     def _load_diagnoses(self, workspace: Workspace, counts: dict[str, JsonValue]) -> None:
         """Fill ``diagnosis`` with every code that was charted in any unit stay, each once an admission."""
@@ -229,16 +234,7 @@ class Eicu(FlatTables):
         return iter(())
 
 
-class EicuLayout:
-    """Recognises an eICU directory."""
-
-    name = "eicu"
-
-    def matches(self, directory: Path) -> bool:
-        """Say whether ``patient`` has eICU's unit stays."""
-        table = find_table(directory, "", "patient")
-        return table is not None and "patientunitstayid" in table.columns
-
-    def open(self, directory: Path) -> Eicu:
-        """Open it; `InputError` where a needed table or column is missing."""
-        return Eicu(directory)
+def is_eicu(directory: Path) -> bool:
+    """Say whether ``patient`` has eICU's unit stays."""
+    table = find_table(directory, "", "patient")
+    return table is not None and "patientunitstayid" in table.columns

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ehr.events import insert_events, prepare_events
-from ehr.series import load_items
+from ehr.items import load_items
 from ehr.tables import Table, Workspace
 
 _REST = (

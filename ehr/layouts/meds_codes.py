@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 
-from ehr.series import SeriesItem, load_items
+from ehr.items import SeriesItem, load_items
 
 TABLE = "data"
 """Name of the one table of a MEDS data set, as in ``source_row``."""

@@ -15,7 +15,7 @@ from ehr.events import insert_events, prepare_events
 from ehr.files import JsonValue
 from ehr.layouts.common import load_drug_facts, load_drug_names, load_visits, loinc_items
 from ehr.layouts.meds_codes import TABLE, series_items
-from ehr.layouts.meds_files import is_meds, open_files
+from ehr.layouts.meds_files import open_files
 from ehr.layouts.meds_rows import MedsRows
 from ehr.summary import SUMMARY_HOURS
 from ehr.tables import Table, Workspace
@@ -42,7 +42,6 @@ class Meds:
         Raises:
             InputError: names the missing or ill-formed file.
         """
-        self.directory = directory
         self._files = open_files(directory)
         self._rows = MedsRows(self._files)
 
@@ -132,17 +131,3 @@ class Meds:
         """  # noqa: S608
         for frame in workspace.batches(query, 2048, tables=(self._files.data,)):
             yield from frame.iter_rows()
-
-
-class MedsLayout:
-    """Recognises a MEDS data set."""
-
-    name = "meds"
-
-    def matches(self, directory: Path) -> bool:
-        """Say whether there are shards with a subject, a time and a code."""
-        return is_meds(directory)
-
-    def open(self, directory: Path) -> Meds:
-        """Open it; `InputError` where a file is missing or breaks its schema."""
-        return Meds(directory)

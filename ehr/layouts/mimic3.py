@@ -15,10 +15,11 @@ import polars as pl
 from ehr.events import insert_events, prepare_events
 from ehr.files import JsonValue
 from ehr.icd9 import restore_zeros
-from ehr.layouts.common import FlatTables, hours_sql, load_drug_names, load_visits, odd_admissions, renamed_items
+from ehr.items import load_items
+from ehr.layouts.common import Columns, FoundTables, hours_sql, load_drug_names, load_visits
+from ehr.layouts.mimic import LABS_IN_STAY, admitted_sql, odd_admissions, renamed_items, wanted_items
 from ehr.layouts.mimic3_texts import load_mimic3_facts, mimic3_notes
 from ehr.progress import say
-from ehr.series import load_items
 from ehr.tables import Table, Workspace, find_table
 
 OLD_AGE = 91.4
@@ -31,15 +32,14 @@ _SPECIMEN_ITEM = "50800"
 _ERAS = {"carevue": "2001 - 2008", "metavision": "2008 - 2012"}
 """Years of the two charting systems: the only trace of the true year that ``ICUSTAYS.DBSOURCE`` leaves."""
 
-_WANTED = "SELECT itemid FROM item WHERE source_table = '{}'"
 _NO_PLACE = "('** INFO NOT AVAILABLE **', 'UNKNOWN')"
 
-_NEEDED: dict[str, tuple[str, ...]] = {
+_NEEDED: Columns = {
     "patients": ("subject_id", "gender", "dob"),
     "admissions": ("subject_id", "hadm_id", "admittime", "dischtime"),
     "diagnoses_icd": ("hadm_id", "icd9_code"),
 }
-_OPTIONAL: dict[str, tuple[str, ...]] = {
+_OPTIONAL: Columns = {
     "labevents": ("row_id", "subject_id", "hadm_id", "itemid", "charttime", "valuenum"),
     "chartevents": ("row_id", "hadm_id", "itemid", "charttime", "valuenum"),
     "icustays": ("hadm_id", "first_careunit", "intime"),
@@ -53,7 +53,7 @@ _OPTIONAL: dict[str, tuple[str, ...]] = {
 }
 
 
-class MimicIII(FlatTables):
+class MimicIII(FoundTables):
     """An opened MIMIC-III directory."""
 
     name = "mimic-iii"
@@ -65,6 +65,7 @@ class MimicIII(FlatTables):
             InputError: names the missing file or column.
         """
         super().__init__(directory, "MIMIC-III", _NEEDED, _OPTIONAL, parts=("chartevents",))
+        self._require_columns()
 
     @property
     def row_keys(self) -> Mapping[str, tuple[str, ...]]:
@@ -88,12 +89,7 @@ class MimicIII(FlatTables):
         workspace.run(
             f"""
             INSERT INTO stay
-            WITH admitted AS (
-                SELECT *, try_cast(admittime AS TIMESTAMP) AS start, try_cast(dischtime AS TIMESTAMP) AS finish,
-                       try_cast(edregtime AS TIMESTAMP) AS arrival
-                FROM {rows} WHERE hadm_id IS NOT NULL AND subject_id IS NOT NULL
-                QUALIFY row_number() OVER (PARTITION BY hadm_id ORDER BY admittime, dischtime, subject_id) = 1
-            ),
+            WITH admitted AS ({admitted_sql(rows)}),
             person AS (
                 SELECT subject_id, gender, try_cast(dob AS TIMESTAMP) AS born FROM {people}
                 QUALIFY row_number() OVER (PARTITION BY subject_id ORDER BY dob, gender) = 1
@@ -172,7 +168,7 @@ class MimicIII(FlatTables):
             self._load_chart(workspace, self._found["chartevents"])
 
     def _load_labs(self, workspace: Workspace, labs: Table) -> None:
-        select = labs.sql(_OPTIONAL["labevents"], ("value", "valueuom"), among=("itemid", _WANTED.format("labevents")))
+        select = labs.sql(_OPTIONAL["labevents"], ("value", "valueuom"), among=wanted_items("labevents"))
         insert_events(
             workspace,
             f"""
@@ -182,18 +178,13 @@ class MimicIII(FlatTables):
                    CASE WHEN i.rule IN ('arterial', 'specimen')
                         THEN e.subject_id || '/' || epoch(try_cast(e.charttime AS TIMESTAMP))::BIGINT END AS specimen
             FROM {select} e
-            JOIN item i ON i.source_table = 'labevents' AND i.itemid = e.itemid
-            LEFT JOIN visit v ON e.hadm_id IS NULL AND v.patient_id = e.subject_id
-                 AND try_cast(e.charttime AS TIMESTAMP) >= v.opens AND try_cast(e.charttime AS TIMESTAMP) < v.closes
-            LEFT JOIN stay s ON s.admission_id = coalesce(e.hadm_id, v.admission_id)
+            {LABS_IN_STAY}
             """,  # noqa: S608
             (labs,),
         )
 
     def _load_chart(self, workspace: Workspace, chart: Table) -> None:
-        select = chart.sql(
-            _OPTIONAL["chartevents"], ("value", "valueuom", "error"), among=("itemid", _WANTED.format("chartevents"))
-        )
+        select = chart.sql(_OPTIONAL["chartevents"], ("value", "valueuom", "error"), among=wanted_items("chartevents"))
         insert_events(
             workspace,
             f"""
@@ -237,16 +228,7 @@ class MimicIII(FlatTables):
         return mimic3_notes(workspace, self._found)
 
 
-class MimicIIILayout:
-    """Recognises a MIMIC-III directory."""
-
-    name = "mimic-iii"
-
-    def matches(self, directory: Path) -> bool:
-        """Say whether ``PATIENTS``, beside the other files, has a date of birth and no anchor age."""
-        table = find_table(directory, "", "patients")
-        return table is not None and "dob" in table.columns and "anchor_age" not in table.columns
-
-    def open(self, directory: Path) -> MimicIII:
-        """Open it; `InputError` where a needed table or column is missing."""
-        return MimicIII(directory)
+def is_mimic3(directory: Path) -> bool:
+    """Say whether ``PATIENTS``, beside the other files, has a date of birth and no anchor age."""
+    table = find_table(directory, "", "patients")
+    return table is not None and "dob" in table.columns and "anchor_age" not in table.columns

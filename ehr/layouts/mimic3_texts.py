@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from ehr.layouts.common import NO_PROCEDURE, hours_sql, load_drug_facts, load_service_names
+from ehr.layouts.common import hours_sql, last_notes, load_drug_facts
+from ehr.layouts.mimic import NO_PROCEDURE, load_service_names
 from ehr.summary import SUMMARY_HOURS
 from ehr.tables import Table, Workspace
 
@@ -117,11 +118,5 @@ def mimic3_notes(workspace: Workspace, found: Mapping[str, Table]) -> Iterator[t
         ORDER BY s.idx, try_cast(coalesce(n.charttime, n.chartdate) AS TIMESTAMP) NULLS FIRST,
                  try_cast(n.row_id AS BIGINT), n.text
     """  # noqa: S608
-    waiting: tuple[int, str, str] | None = None
-    for frame in workspace.batches(query, 2048, tables=(table,)):
-        for idx, source_row, text in frame.iter_rows():
-            if waiting is not None and waiting[0] != idx:
-                yield waiting
-            waiting = (idx, source_row, unmask(text))
-    if waiting is not None:
-        yield waiting
+    for idx, source_row, text in last_notes(workspace, query, (table,)):
+        yield idx, source_row, unmask(text)

@@ -2,60 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ehr.events import insert_events, prepare_events
 from ehr.files import JsonValue
-from ehr.layouts.common import (
-    NO_PROCEDURE,
-    hours_sql,
-    load_drug_facts,
-    load_drug_names,
-    load_service_names,
-    load_visits,
-    odd_admissions,
-)
-from ehr.progress import say
-from ehr.series import load_items
-from ehr.summary import SUMMARY_HOURS
-from ehr.tables import Table, Workspace, find_table, need_table
+from ehr.items import load_items
+from ehr.layouts.common import Columns, FoundTables, hours_sql, load_drug_names, load_visits
+from ehr.layouts.mimic import LABS_IN_STAY, admitted_sql, odd_admissions, wanted_items
+from ehr.layouts.mimic4_texts import load_mimic4_facts, mimic4_notes, notes_elsewhere
+from ehr.tables import Table, Workspace, find_table
 
 _SPECIMEN_ITEM = "52033"
 """``d_labitems``: the specimen type of a blood gas (ART., VEN., MIX., CENTRAL VENOUS.)."""
 
-_NO_ORGANISM = r"^(cancelled|positive|mixed bacterial flora|.*\bno growth\b.*)$"
-_WANTED = "SELECT itemid FROM item WHERE source_table = '{}'"
-_NOTE_MODULE = ("mimic-iv-note", "mimiciv-note", "mimic_iv_note")
 _OLDEST = 120.0
-_OPTIONAL = (
-    ("hosp", "labevents"),
-    ("icu", "chartevents"),
-    ("icu", "icustays"),
-    ("icu", "procedureevents"),
-    ("icu", "d_items"),
-    ("hosp", "prescriptions"),
-    ("hosp", "services"),
-    ("hosp", "microbiologyevents"),
-    ("note", "discharge"),
-)
+_NEEDED: Columns = {
+    "patients": ("subject_id", "gender", "anchor_age", "anchor_year"),
+    "admissions": ("subject_id", "hadm_id", "admittime", "dischtime"),
+    "diagnoses_icd": ("hadm_id", "icd_code", "icd_version"),
+}
+_OPTIONAL: Columns = {
+    "labevents": ("labevent_id", "subject_id", "hadm_id", "itemid", "charttime", "valuenum"),
+    "chartevents": ("hadm_id", "stay_id", "itemid", "charttime", "valuenum"),
+    "icustays": ("hadm_id", "first_careunit", "intime"),
+    "procedureevents": ("hadm_id", "starttime", "itemid"),
+    "d_items": ("itemid", "label"),
+    "prescriptions": ("hadm_id", "starttime", "drug"),
+    "services": ("hadm_id", "transfertime", "curr_service"),
+    "microbiologyevents": ("hadm_id", "spec_type_desc"),
+    "discharge": ("hadm_id", "text"),
+}
+_FOLDERS = {
+    **dict.fromkeys((*_NEEDED, *_OPTIONAL), "hosp"),
+    **dict.fromkeys(("chartevents", "icustays", "procedureevents", "d_items"), "icu"),
+    "discharge": "note",
+}
 
 
-def _beside(directory: Path) -> Iterator[Path]:
-    """Give the places where MIMIC-IV-Note lies when it was downloaded beside MIMIC-IV, the latest version first.
-
-    PhysioNet's own folders are ``mimiciv/3.1`` and ``mimic-iv-note/2.2``.
-    """
-    for parent in (directory.resolve().parent, directory.resolve().parent.parent):
-        try:
-            modules = [p for p in parent.iterdir() if p.is_dir() and p.name.lower().startswith(_NOTE_MODULE)]
-            found = [place for module in modules for place in (module, *filter(Path.is_dir, module.iterdir()))]
-        except OSError:
-            continue  # a folder above that may not be listed
-        yield from sorted(found, reverse=True)
-
-
-class MimicIV:
+class MimicIV(FoundTables):
     """An opened MIMIC-IV directory."""
 
     name = "mimic-iv"
@@ -70,52 +55,10 @@ class MimicIV:
         Raises:
             InputError: names the missing file or column.
         """
-        self.directory = directory
-        self._found: dict[str, Table] = {
-            name: need_table(directory, "hosp", name, "MIMIC-IV")
-            for name in ("patients", "admissions", "diagnoses_icd")
-        }
-        for folder, name in _OPTIONAL:
-            table = find_table(directory, folder, name, parts=name == "chartevents")
-            if table is not None:
-                self._found[name] = table
-        self._find_notes(notes)
-        self._check_columns()
-
-    def _find_notes(self, notes: Path | None) -> None:
-        """Take the discharge notes of the module MIMIC-IV-Note, where they are not among the tables."""
-        if notes is not None:
-            self._found["discharge"] = need_table(notes, "note", "discharge", "MIMIC-IV-Note")
-            return
-        for place in [] if "discharge" in self._found else _beside(self.directory):
-            table = find_table(place, "note", "discharge")
-            if table is not None:
-                say(f"notes are taken from {place}")
-                self._found["discharge"] = table
-                return
-
-    def _check_columns(self) -> None:
-        needed = {
-            "patients": ("subject_id", "gender", "anchor_age", "anchor_year"),
-            "admissions": ("subject_id", "hadm_id", "admittime", "dischtime"),
-            "diagnoses_icd": ("hadm_id", "icd_code", "icd_version"),
-            "labevents": ("labevent_id", "subject_id", "hadm_id", "itemid", "charttime", "valuenum"),
-            "chartevents": ("hadm_id", "stay_id", "itemid", "charttime", "valuenum"),
-            "icustays": ("hadm_id", "first_careunit", "intime"),
-            "procedureevents": ("hadm_id", "starttime", "itemid"),
-            "d_items": ("itemid", "label"),
-            "prescriptions": ("hadm_id", "starttime", "drug"),
-            "services": ("hadm_id", "transfertime", "curr_service"),
-            "microbiologyevents": ("hadm_id", "spec_type_desc"),
-            "discharge": ("hadm_id", "text"),
-        }
-        for name, table in self._found.items():
-            table.require(*needed[name])
-
-    @property
-    def tables(self) -> Sequence[Table]:
-        """Every table that is read."""
-        return tuple(self._found[name] for name in sorted(self._found))
+        super().__init__(directory, "MIMIC-IV", _NEEDED, _OPTIONAL, folders=_FOLDERS, parts=("chartevents",))
+        if notes is not None or "discharge" not in self._found:
+            self._found |= notes_elsewhere(directory, notes)
+        self._require_columns()
 
     @property
     def row_keys(self) -> Mapping[str, tuple[str, ...]]:
@@ -126,11 +69,6 @@ class MimicIV:
             "prescriptions": ("pharmacy_id",),
             "discharge": ("note_id",),
         }
-
-    @property
-    def absent(self) -> Sequence[str]:
-        """Tables that would have been used but are not there."""
-        return tuple(f"{folder}/{name}" for folder, name in _OPTIONAL if name not in self._found)
 
     def load_stays(self, workspace: Workspace, counts: dict[str, JsonValue]) -> None:
         """Fill ``stay`` (one row an admission id, the first where one stands twice) and ``diagnosis``."""
@@ -143,12 +81,7 @@ class MimicIV:
         workspace.run(
             f"""
             INSERT INTO stay
-            WITH once AS (
-                SELECT *, try_cast(admittime AS TIMESTAMP) AS start, try_cast(dischtime AS TIMESTAMP) AS finish,
-                       try_cast(edregtime AS TIMESTAMP) AS arrival
-                FROM {rows} WHERE hadm_id IS NOT NULL AND subject_id IS NOT NULL
-                QUALIFY row_number() OVER (PARTITION BY hadm_id ORDER BY admittime, dischtime, subject_id) = 1
-            ),
+            WITH once AS ({admitted_sql(rows)}),
             person AS (
                 SELECT *, try_cast(anchor_age AS DOUBLE) AS years FROM {people}
                 QUALIFY row_number() OVER (PARTITION BY subject_id ORDER BY anchor_year, anchor_age, gender) = 1
@@ -186,7 +119,7 @@ class MimicIV:
             select = chart.sql(
                 ("hadm_id", "stay_id", "itemid", "charttime", "valuenum"),
                 ("value", "valueuom"),
-                among=("itemid", _WANTED.format("chartevents")),
+                among=wanted_items("chartevents"),
             )
             insert_events(
                 workspace,
@@ -205,7 +138,7 @@ class MimicIV:
         select = labs.sql(
             ("labevent_id", "subject_id", "hadm_id", "itemid", "charttime", "valuenum"),
             ("specimen_id", "value", "valueuom", "ref_range_lower", "ref_range_upper", "comments"),
-            among=("itemid", _WANTED.format("labevents")),
+            among=wanted_items("labevents"),
         )
         insert_events(
             workspace,
@@ -214,10 +147,7 @@ class MimicIV:
                    e.comments AS remark, e.valueuom AS unit, e.ref_range_lower AS low, e.ref_range_upper AS high,
                    e.labevent_id AS source, e.specimen_id AS specimen
             FROM {select} e
-            JOIN item i ON i.source_table = 'labevents' AND i.itemid = e.itemid
-            LEFT JOIN visit v ON e.hadm_id IS NULL AND v.patient_id = e.subject_id
-                 AND try_cast(e.charttime AS TIMESTAMP) >= v.opens AND try_cast(e.charttime AS TIMESTAMP) < v.closes
-            LEFT JOIN stay s ON s.admission_id = coalesce(e.hadm_id, v.admission_id)
+            {LABS_IN_STAY}
             """,  # noqa: S608
             (labs,),
         )
@@ -243,114 +173,15 @@ class MimicIV:
             )
 
     def load_facts(self, workspace: Workspace) -> None:
-        """Fill ``fact`` from services, ICU stays, early drugs, charted procedures and cultures."""
-        load_service_names(workspace)
-        load_drug_facts(workspace)
-        self._fact(
-            workspace,
-            ("services",),
-            "service",
-            "transfertime",
-            "SELECT e.*, coalesce(n.name, lower(e.curr_service)) AS text FROM {services} e "
-            "LEFT JOIN service_name n ON n.code = upper(e.curr_service)",
-        )
-        self._fact(workspace, ("icustays",), "unit", "intime", "SELECT e.*, e.first_careunit AS text FROM {icustays} e")
-        self._fact(
-            workspace,
-            ("procedureevents", "d_items"),
-            "procedure",
-            "starttime",
-            "SELECT e.*, d.label AS text FROM {procedureevents} e JOIN {d_items} d USING (itemid) "  # noqa: S608
-            f"WHERE coalesce(lower(e.ordercategoryname), '') NOT IN {NO_PROCEDURE}",
-        )
-        cultures = (
-            "SELECT e.*, coalesce(e.charttime, e.chartdate) AS taken, {text} AS text FROM {{microbiologyevents}} e"
-        )
-        self._fact(workspace, ("microbiologyevents",), "specimen", "taken", cultures.format(text="e.spec_type_desc"))
-        self._fact(
-            workspace,
-            ("microbiologyevents",),
-            "organism",
-            "taken",
-            cultures.format(text="e.org_name") + f" WHERE NOT regexp_matches(lower(org_name), '{_NO_ORGANISM}') ",
-            # An organism that was named only after discharge was not known.
-            _NAMED_IN_TIME,
-        )
-
-    def _fact(
-        self, workspace: Workspace, names: Sequence[str], kind: str, time: str, select: str, extra: str = ""
-    ) -> None:
-        tables = [self._found[name] for name in names if name in self._found]
-        if len(tables) < len(names):
-            return
-        queries = {name: self._found[name].sql(*_FACT_COLUMNS[name]) for name in names}
-        with workspace.joins_as_written():
-            workspace.run(
-                f"""
-                INSERT INTO fact
-                SELECT s.idx, '{kind}', min({hours_sql("e." + time)}) AS hours, e.text
-                FROM ({select.format(**queries)}) e JOIN stay s ON s.admission_id = e.hadm_id
-                WHERE e.text IS NOT NULL AND {hours_sql("e." + time)} <= {SUMMARY_HOURS} {extra}
-                GROUP BY s.idx, e.text
-                """,  # noqa: S608
-                tables=tables,
-            )
+        """Fill ``fact`` with what an admission summary may say."""
+        load_mimic4_facts(workspace, self._found)
 
     def notes(self, workspace: Workspace) -> Iterator[tuple[int, str, str]]:
-        """Give the last discharge summary of each admission, sorted by admission; addenda are passed over."""
-        table = self._found.get("discharge")
-        if table is None:
-            return
-        select = table.sql(("hadm_id", "text"), ("note_id", "note_type", "note_seq"))
-        query = f"""
-            SELECT s.idx, 'discharge:' || coalesce(n.note_id, '') AS source_row, n.text
-            FROM {select} n JOIN stay s ON s.admission_id = n.hadm_id
-            WHERE coalesce(upper(n.note_type), 'DS') = 'DS' AND n.text IS NOT NULL
-            ORDER BY s.idx, try_cast(n.note_seq AS INTEGER), n.note_id, n.text
-        """  # noqa: S608
-        waiting: tuple[int, str, str] | None = None
-        for frame in workspace.batches(query, 2048, tables=(table,)):
-            for idx, source_row, text in frame.iter_rows():
-                if waiting is not None and waiting[0] != idx:
-                    yield waiting
-                waiting = (idx, source_row, text)
-        if waiting is not None:
-            yield waiting
+        """Give the last discharge summary of each admission, sorted by admission."""
+        return mimic4_notes(workspace, self._found)
 
 
-_FACT_COLUMNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "services": (("hadm_id", "transfertime", "curr_service"), ()),
-    "icustays": (("hadm_id", "first_careunit", "intime"), ()),
-    "procedureevents": (("hadm_id", "starttime", "itemid"), ("ordercategoryname",)),
-    "d_items": (("itemid", "label"), ()),
-    "microbiologyevents": (
-        ("hadm_id", "spec_type_desc"),
-        ("charttime", "chartdate", "storetime", "storedate", "org_name"),
-    ),
-}
-
-
-_NAMED_IN_TIME = (
-    "AND try_cast(coalesce(e.storetime, e.storedate) AS TIMESTAMP) <= s.finish AND "  # noqa: S608
-    + hours_sql("coalesce(e.storetime, e.storedate)")
-    + " <= (SELECT coalesce(h.hours, 'inf'::DOUBLE) FROM horizon h WHERE h.idx = s.idx)"
-)
-
-
-class MimicIVLayout:
-    """Recognises a MIMIC-IV directory."""
-
-    name = "mimic-iv"
-
-    def matches(self, directory: Path) -> bool:
-        """Say whether ``patients`` has MIMIC-IV's anchor columns."""
-        table = find_table(directory, "hosp", "patients")
-        return table is not None and "anchor_age" in table.columns
-
-    def open(self, directory: Path) -> MimicIV:
-        """Open it; `InputError` where a needed table or column is missing."""
-        return MimicIV(directory)
-
-    def open_with_notes(self, directory: Path, notes: Path) -> MimicIV:
-        """Open it with the notes of MIMIC-IV-Note in another directory; `InputError` where there are none."""
-        return MimicIV(directory, notes)
+def is_mimic4(directory: Path) -> bool:
+    """Say whether ``patients`` has MIMIC-IV's anchor columns."""
+    table = find_table(directory, "hosp", "patients")
+    return table is not None and "anchor_age" in table.columns

@@ -13,18 +13,27 @@ from pathlib import Path
 from ehr.errors import InputError
 from ehr.events import insert_events, prepare_events, unit_sql
 from ehr.files import JsonValue
-from ehr.layouts.common import hours_sql, load_drug_facts, load_drug_names, load_visits, loinc_items
+from ehr.layouts.common import (
+    Columns,
+    FoundTables,
+    hours_sql,
+    load_drug_facts,
+    load_drug_names,
+    load_visits,
+    loinc_items,
+)
 from ehr.layouts.omop_concepts import find_vocabulary, load_concepts, load_visit_kinds
 from ehr.layouts.omop_conditions import load_diagnoses
 from ehr.layouts.omop_visits import load_admissions, moment_sql
-from ehr.tables import Table, Workspace, find_table, need_table
+from ehr.tables import Table, Workspace, find_table
 
-_OPTIONAL = ("measurement", "condition_occurrence", "drug_exposure", "note")
-_NEEDED = {
+_NEEDED: Columns = {
     "person": ("person_id",),
     "visit_occurrence": ("visit_occurrence_id", "person_id", "visit_concept_id"),
-    "condition_occurrence": ("person_id", "condition_concept_id"),
+}
+_OPTIONAL: Columns = {
     "measurement": ("measurement_id", "person_id", "measurement_concept_id", "value_as_number"),
+    "condition_occurrence": ("person_id", "condition_concept_id"),
     "drug_exposure": ("person_id", "drug_concept_id"),
     "note": ("person_id", "note_text"),
 }
@@ -42,7 +51,7 @@ _DISCHARGE_SUMMARY = "44814637"
 """Note type "Discharge summary" of OMOP before 2021."""
 
 
-class Omop:
+class Omop(FoundTables):
     """An opened directory of OMOP tables."""
 
     name = "omop"
@@ -53,18 +62,10 @@ class Omop:
         Raises:
             InputError: names the missing file or column.
         """
-        self.directory = directory
-        self._found: dict[str, Table] = {
-            name: need_table(directory, "", name, "OMOP") for name in ("person", "visit_occurrence")
-        }
-        for name in _OPTIONAL:
-            table = find_table(directory, "", name)
-            if table is not None:
-                self._found[name] = table
+        super().__init__(directory, "OMOP", _NEEDED, _OPTIONAL)
         if not {"measurement", "condition_occurrence"} & set(self._found):
             raise InputError("neither measurement nor condition_occurrence is there", where=directory)
-        for name, table in self._found.items():
-            table.require(*_NEEDED[name])
+        self._require_columns()
         self._vocabulary = {
             name: find_vocabulary(directory, name) for name in ("concept", "concept_relationship", "concept_ancestor")
         }
@@ -86,8 +87,7 @@ class Omop:
     @property
     def absent(self) -> Sequence[str]:
         """Tables that would have been used but are not there."""
-        missing = [name for name in _OPTIONAL if name not in self._found]
-        return tuple(missing + [name for name, tables in self._vocabulary.items() if not tables])
+        return (*super().absent, *(name for name, tables in self._vocabulary.items() if not tables))
 
     def _ancestors(self) -> Table | None:
         return next(iter(self._vocabulary["concept_ancestor"]), None)
@@ -243,16 +243,7 @@ class Omop:
             yield from frame.iter_rows()
 
 
-class OmopLayout:
-    """Recognises a directory of OMOP tables."""
-
-    name = "omop"
-
-    def matches(self, directory: Path) -> bool:
-        """Say whether ``person`` and ``visit_occurrence`` are there, with OMOP's columns."""
-        person, visit = (find_table(directory, "", name) for name in ("person", "visit_occurrence"))
-        return person is not None and visit is not None and "person_id" in person.columns
-
-    def open(self, directory: Path) -> Omop:
-        """Open it; `InputError` where a needed table or column is missing."""
-        return Omop(directory)
+def is_omop(directory: Path) -> bool:
+    """Say whether ``person`` and ``visit_occurrence`` are there, with OMOP's columns."""
+    person, visit = (find_table(directory, "", name) for name in ("person", "visit_occurrence"))
+    return person is not None and visit is not None and "person_id" in person.columns

@@ -29,17 +29,6 @@ def load_admissions(workspace: Workspace, person: Table, visit: Table, counts: d
     Raises:
         InputError: where none is; says what kinds of visits there are.
     """
-    people = person.sql(
-        ("person_id",),
-        (
-            "gender_concept_id",
-            "gender_source_value",
-            "birth_datetime",
-            "year_of_birth",
-            "month_of_birth",
-            "day_of_birth",
-        ),
-    )
     visits = visit.sql(
         ("visit_occurrence_id", "person_id", "visit_concept_id"),
         (
@@ -54,26 +43,7 @@ def load_admissions(workspace: Workspace, person: Table, visit: Table, counts: d
     workspace.run(
         f"""
         INSERT INTO stay
-        WITH given AS (
-            SELECT *, {moment_sql("visit_start")} AS start, {moment_sql("visit_end", last=True)} AS finish
-            FROM {visits} WHERE visit_occurrence_id IS NOT NULL AND person_id IS NOT NULL
-        ),
-        once AS (
-            SELECT g.*, k.name FROM given g JOIN visit_kind k ON k.concept_id = g.visit_concept_id
-            WHERE k.admission = 'yes' OR finish - start >= INTERVAL 12 HOUR
-               AND coalesce(try_cast(visit_end_date AS TIMESTAMP), finish)::DATE > g.start::DATE
-            QUALIFY row_number() OVER (PARTITION BY visit_occurrence_id ORDER BY start, finish, person_id) = 1
-        ),
-        people AS (
-            SELECT person_id, coalesce(try_cast(birth_datetime AS TIMESTAMP), make_timestamp(
-                       try_cast(year_of_birth AS INTEGER), coalesce(try_cast(month_of_birth AS INTEGER), 1),
-                       coalesce(try_cast(day_of_birth AS INTEGER), 1), 0, 0, 0)) AS birth,
-                   CASE gender_concept_id WHEN '8532' THEN 'F' WHEN '8507' THEN 'M'
-                        ELSE regexp_extract(upper(gender_source_value), '^(F|M)', 1) END AS sex
-            FROM {people}
-            QUALIFY row_number() OVER (PARTITION BY person_id ORDER BY birth, sex) = 1
-        ),
-        aged AS (
+        WITH once AS ({_once_sql(visits)}), people AS ({_people_sql(person)}), aged AS (
             SELECT o.*, p.sex, date_sub('year', p.birth, o.start) AS years
             FROM once o LEFT JOIN people p USING (person_id)
         )
@@ -87,6 +57,44 @@ def load_admissions(workspace: Workspace, person: Table, visit: Table, counts: d
         tables=(person, visit),
     )
     _count_others(workspace, visit, visits, counts)
+
+
+def _once_sql(visits: str) -> str:
+    """Give the query of visits that are admissions, each id once: of an inpatient kind, or over a night."""
+    return f"""
+        SELECT g.*, k.name
+        FROM (
+            SELECT *, {moment_sql("visit_start")} AS start, {moment_sql("visit_end", last=True)} AS finish
+            FROM {visits} WHERE visit_occurrence_id IS NOT NULL AND person_id IS NOT NULL
+        ) g JOIN visit_kind k ON k.concept_id = g.visit_concept_id
+        WHERE k.admission = 'yes' OR finish - start >= INTERVAL 12 HOUR
+           AND coalesce(try_cast(visit_end_date AS TIMESTAMP), finish)::DATE > g.start::DATE
+        QUALIFY row_number() OVER (PARTITION BY visit_occurrence_id ORDER BY start, finish, person_id) = 1
+    """  # noqa: S608
+
+
+def _people_sql(person: Table) -> str:
+    """Give the query of each person's birth and sex, each id once."""
+    people = person.sql(
+        ("person_id",),
+        (
+            "gender_concept_id",
+            "gender_source_value",
+            "birth_datetime",
+            "year_of_birth",
+            "month_of_birth",
+            "day_of_birth",
+        ),
+    )
+    return f"""
+        SELECT person_id, coalesce(try_cast(birth_datetime AS TIMESTAMP), make_timestamp(
+                   try_cast(year_of_birth AS INTEGER), coalesce(try_cast(month_of_birth AS INTEGER), 1),
+                   coalesce(try_cast(day_of_birth AS INTEGER), 1), 0, 0, 0)) AS birth,
+               CASE gender_concept_id WHEN '8532' THEN 'F' WHEN '8507' THEN 'M'
+                    ELSE regexp_extract(upper(gender_source_value), '^(F|M)', 1) END AS sex
+        FROM {people}
+        QUALIFY row_number() OVER (PARTITION BY person_id ORDER BY birth, sex) = 1
+    """  # noqa: S608
 
 
 def _count_others(workspace: Workspace, visit: Table, visits: str, counts: dict[str, JsonValue]) -> None:

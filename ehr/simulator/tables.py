@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ehr.records import optional_number
 from ehr.series import load_series
 
 FloatArray = NDArray[np.float64]
@@ -262,9 +263,6 @@ def _baselines() -> tuple[SeriesBaseline, ...]:
 
 
 def _items(series: dict[str, int]) -> tuple[Item, ...]:
-    def number(text: str) -> float | None:
-        return float(text) if text else None
-
     return tuple(
         Item(
             table=row["table"],
@@ -278,8 +276,8 @@ def _items(series: dict[str, int]) -> tuple[Item, ...]:
             unit=row["unit"],
             factor=float(row["factor"]),
             shift=float(row["shift"]),
-            low=number(row["reference_low"]),
-            high=number(row["reference_high"]),
+            low=optional_number(row["reference_low"]),
+            high=optional_number(row["reference_high"]),
         )
         for row in read_rows("items.csv")
     )

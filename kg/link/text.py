@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kg.link.abbreviations import abbreviations
-from kg.link.context import ContextRules, context_rules, flags_of
+from kg.link.context import Course, flags_of
+from kg.link.context_rules import ContextRules, context_rules
 from kg.link.headings import Sections
 from kg.link.match import Matcher, matcher_for
 from kg.link.measures import measures
 from kg.link.names import descendants_of, lexicon, parents_of
 from kg.link.parts import parts
+from kg.link.story import follow
 from kg.link.words import cut
 from kg.types import Mention
 
 if TYPE_CHECKING:
     from kg.bundle import Bundle
 
-_CHRONIC: dict[str, frozenset[str]] = {}
+_COURSES: dict[tuple[str, str], Course] = {}
 
 
 def link_text(text: str, bundle: Bundle, *, section: str | None = None, rules: Path | None = None) -> list[Mention]:
@@ -50,8 +53,26 @@ def rules_digests(rules: Path | None = None) -> list[str]:
 @dataclass(frozen=True, slots=True)
 class _Loaded:
     matcher: Matcher
-    chronic: frozenset[str]
+    course: Course
     rules: ContextRules
+    is_a: Callable[[str, str], bool]
+
+
+class _Hierarchy:
+    """Answers whether one concept is another or a kind of it; what is above a concept is kept once asked for."""
+
+    def __init__(self, parents: Mapping[str, tuple[str, ...]]) -> None:
+        self._parents = parents
+        self._above: dict[str, frozenset[str]] = {}
+
+    def is_a(self, concept: str, other: str) -> bool:
+        if concept not in self._above:
+            above, frontier = {concept}, [concept]
+            while frontier:
+                frontier = [up for one in frontier for up in self._parents.get(one, ()) if up not in above]
+                above.update(frontier)
+            self._above[concept] = frozenset(above)
+        return other in self._above[concept]
 
 
 class Linker:
@@ -59,12 +80,8 @@ class Linker:
 
     def __init__(self, bundle: Bundle, *, rules: Path | None = None) -> None:
         context = context_rules(rules)
-        if bundle.hash not in _CHRONIC:
-            parents = parents_of(bundle)
-            lasting = descendants_of(context.chronic, parents) - descendants_of(context.passing, parents)
-            _CHRONIC.clear()
-            _CHRONIC[bundle.hash] = frozenset(lasting)
-        self._held = _Loaded(matcher_for(bundle), _CHRONIC[bundle.hash], context)
+        hierarchy = _Hierarchy(parents_of(bundle))
+        self._held = _Loaded(matcher_for(bundle), _course(bundle, context), context, hierarchy.is_a)
 
     def link(self, text: str, section: str | None = None) -> list[Mention]:
         """Find the mentions of one text; see `link_text`."""
@@ -74,6 +91,7 @@ class Linker:
             return []
         rules = self._held.rules
         flags = flags_of(words, [(match.first, match.last) for match in matches], rules)
+        follow(words, matches, flags, self._held.is_a, rules)
         colour = rules.sections.get(section) if section else None
         sections = Sections(text, rules.headings)
         mentions = []
@@ -85,22 +103,27 @@ class Linker:
             found.update(flag for flag in (colour, rules.sections.get(inside)) if flag)
             if words.lower[match.first] == "family":  # the concept itself is about relatives
                 found.discard("family")
-            # Of a relative, "history of" says no more than that there was a case.
-            if "history_of" in found and "family" not in found and self._passes(match.concept):
-                found.add("historical")
             mentions.append(
                 Mention(
                     concept=match.concept,
                     start=start,
                     end=words.ends[match.last],
                     negated="negated" in found,
-                    historical="historical" in found,
+                    historical=self._held.course.is_past(match.concept, found),
                     hypothetical="hypothetical" in found,
                     family="family" in found,
                 )
             )
         return mentions
 
-    def _passes(self, concept: str) -> bool:
-        """Say whether a concept is gone when it is "history": symptoms and acute diseases; drugs and habits stay."""
-        return concept.startswith(("HP:", "CCS:")) and concept not in self._held.chronic
+
+def _course(bundle: Bundle, rules: ContextRules) -> Course:
+    """Give what the bundle's concepts do over time, the last one kept in memory."""
+    key = (bundle.hash, rules.digest)
+    if key not in _COURSES:
+        parents = parents_of(bundle)
+        lasting = descendants_of(rules.lasting, parents) - descendants_of(rules.passing, parents)
+        events, removable = descendants_of(rules.events, parents), descendants_of(rules.removable, parents)
+        _COURSES.clear()
+        _COURSES[key] = Course(frozenset(lasting | set(rules.lasting_alone)), frozenset(events), frozenset(removable))
+    return _COURSES[key]

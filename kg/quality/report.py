@@ -8,8 +8,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
-from ehr.files import atomic_path, write_json
-from ehr.html import styled, templates
+from ehr.files import write_json
+from ehr.html import render_page
 from kg.quality.page import SHOWN, ids_text, label, replacement, sections_of, share, way_text
 from kg.quality.types import Quality
 
@@ -26,14 +26,14 @@ def write_report(found: Quality, folder: Path) -> None:
         InputError: where the place cannot be written to.
     """
     write_json(folder / JSON, {"format": FORMAT, **asdict(found)})
-    sheet, policy = styled("kg.quality")
-    text = (
-        templates("kg.quality")
-        .get_template("report.html.j2")
-        .render(style=sheet, policy=policy, shown=SHOWN, summary=quality_rows(found), sections=sections_of(found))
+    render_page(
+        folder / HTML,
+        "kg.quality",
+        "report.html.j2",
+        shown=SHOWN,
+        summary=quality_rows(found),
+        sections=sections_of(found),
     )
-    with atomic_path(folder / HTML) as temporary:
-        temporary.write_text(text, encoding="utf-8")
 
 
 def quality_rows(found: Quality) -> list[dict[str, str | int]]:

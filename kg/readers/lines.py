@@ -117,6 +117,16 @@ def need(path: Path, *patterns: str, what: str) -> Entry:
     return entry
 
 
+def release_files(path: Path, needed: str, *others: str, what: str) -> list[Entry]:
+    """Give the file that must be there, then those of the others that are there.
+
+    Raises:
+        InputError: without the first; see `need`.
+    """
+    found = [find(path, name) for name in others]
+    return [need(path, needed, what=what), *(one for one in found if one is not None)]
+
+
 def need_beside(path: Path, *patterns: str, what: str) -> Entry:
     """As `need`, among the files of the directory that ``path`` lies in, without those below it."""
     with user_errors(path.parent):

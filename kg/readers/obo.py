@@ -230,8 +230,7 @@ def read_obo(
         else:
             yield from stanza.rejects()
     if not reader.terms:
-        which = f" with prefix {', '.join(sorted(prefixes))}" if prefixes else ""
-        raise InputError(f"no [Term]{which} in it", where=path, remedy="is this an OBO file?")
+        raise InputError(f"no [Term]{reader.writer.which} in it", where=path, remedy="is this an OBO file?")
 
 
 FORMAT = Format(

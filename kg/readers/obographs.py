@@ -280,8 +280,9 @@ def read_obographs(
     yield reader.survey()
     yield from reader.records()
     if not reader.terms:
-        which = f" with prefix {', '.join(sorted(prefixes))}" if prefixes else ""
-        raise InputError(f"no node{which} with a name in it", where=path, remedy="is this OBO Graphs JSON?")
+        raise InputError(
+            f"no node{reader.writer.which} with a name in it", where=path, remedy="is this OBO Graphs JSON?"
+        )
 
 
 FORMAT = Format(

@@ -242,8 +242,7 @@ def read_owl(
     yield from rejects
     yield from reader.records()
     if not reader.terms:
-        which = f" with prefix {', '.join(sorted(prefixes))}" if prefixes else ""
-        raise InputError(f"no owl:Class{which} in it", where=path, remedy="is this an OWL ontology?")
+        raise InputError(f"no owl:Class{writer.which} in it", where=path, remedy="is this an OWL ontology?")
 
 
 def _read(source: Source) -> Records:

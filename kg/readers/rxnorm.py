@@ -19,7 +19,7 @@ import polars as pl
 
 from ehr.progress import say
 from ehr.tables import Workspace
-from kg.readers.lines import Entry, find, need
+from kg.readers.lines import Entry, find, need, release_files
 from kg.readers.records import REPLACED_BY, XREF, Batch, Header, Records, Reject
 from kg.readers.rrf import BATCH, keeps_suppressed, level, rows, scratch
 from kg.readers.rrf_atoms import Atoms, Choice
@@ -50,8 +50,7 @@ def rxnorm_files(path: Path) -> list[Entry]:
     Raises:
         InputError: without ``RXNCONSO.RRF``.
     """
-    found = [find(path, name) for name in _FILES]
-    return [need(path, "RXNCONSO.RRF", what=_WHAT), *(one for one in found if one is not None)]
+    return release_files(path, "RXNCONSO.RRF", *_FILES, what=_WHAT)
 
 
 def read_rxnorm(

@@ -169,8 +169,7 @@ def read_skos(
     yield from rejects
     yield from reader.records()
     if not reader.terms:
-        which = f" with prefix {', '.join(sorted(prefixes))}" if prefixes else ""
-        raise InputError(f"no skos:Concept{which} in it", where=path, remedy="is this a SKOS thesaurus?")
+        raise InputError(f"no skos:Concept{writer.which} in it", where=path, remedy="is this a SKOS thesaurus?")
 
 
 def _read(source: Source) -> Records:

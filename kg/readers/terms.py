@@ -130,6 +130,11 @@ class TermWriter:
         """Say whether terms of this prefix are asked for."""
         return not self.prefixes or identifier.partition(":")[0] in self.prefixes
 
+    @property
+    def which(self) -> str:
+        """Which terms are asked for, to follow their name in a message; empty for all."""
+        return f" with prefix {', '.join(sorted(self.prefixes))}" if self.prefixes else ""
+
     def records(self, term: Term) -> list[Record]:
         """Give the concept, its mappings and what it states."""
         identifier, xrefs = term.id, term.xrefs

@@ -25,7 +25,7 @@ import polars as pl
 from ehr.errors import InputError
 from ehr.progress import say
 from ehr.tables import Workspace
-from kg.readers.lines import Damaged, Entry, find, need, read_lines
+from kg.readers.lines import Damaged, Entry, find, need, read_lines, release_files
 from kg.readers.records import REPLACED_BY, Batch, Header, Records, Reject
 from kg.readers.rrf import BATCH, keeps_suppressed, level, number, rows, scratch
 from kg.readers.rrf_atoms import TERM_TYPES, Atoms, Choice, Vocabulary
@@ -88,8 +88,7 @@ def umls_files(path: Path) -> list[Entry]:
     Raises:
         InputError: without ``MRCONSO.RRF``.
     """
-    found = [find(path, name) for name in _FILES]
-    return [need(path, "MRCONSO.RRF", what=_WHAT), *(one for one in found if one is not None)]
+    return release_files(path, "MRCONSO.RRF", *_FILES, what=_WHAT)
 
 
 def read_umls(

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from distill.diagnose import DiagnosedAdmission, diagnose_admissions
 from distill.report import write_report, write_results
 from distill.report.curves import draw_curves
+from distill.report.evidence import citation
+from distill.report.findings import finding_state
 from distill.report.layout import GraphEdge, GraphNode, draw, wrap
 from distill.report.notes import note_pieces
-from distill.report.page import citation, finding_state
 from distill.types import DiseaseResult, PatchEvidence, SpanEvidence
 from ehr.series import series_by_code
 from ehr.types import NoteSection, TimeSeries

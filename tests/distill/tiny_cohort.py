@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 
 from distill.config import RunConfig, StageConfig, preset
-from ehr.cohort import ADMISSIONS_SCHEMA, FOLDS_SCHEMA, NOTES_SCHEMA, SERIES_SCHEMA, Cohort, create_cohort
+from ehr.cohort import Cohort, create_cohort
 from ehr.phenotypes import load_phenotypes
+from ehr.schemas import ADMISSIONS_SCHEMA, FOLDS_SCHEMA, NOTES_SCHEMA, SERIES_SCHEMA
 from kg.bundle import Bundle
 from kg.link.cohort import SCHEMA as FINDINGS_SCHEMA
 from kg.retrieve.table import to_frame

@@ -2,11 +2,16 @@ import csv
 import gzip
 import io
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from ehr.cohort import Cohort
+from ehr.ingest import ingest
 from ehr.progress import set_quiet
+from tests.ehr.eicu_files import EicuBuilder
+from tests.ehr.mimic3_files import Mimic3Builder
 
 Rows = Sequence[dict[str, object]]
 
@@ -101,6 +106,28 @@ def hospital(tmp_path: Path) -> HospitalBuilder:
     builder.write("hosp/diagnoses_icd", DIAGNOSES)
     builder.write("hosp/labevents", [])
     return builder
+
+
+@pytest.fixture
+def mimic3(tmp_path: Path) -> Mimic3Builder:
+    """A MIMIC-III directory with the tables that ingestion needs."""
+    builder = Mimic3Builder(tmp_path / "mimic-iii")
+    builder.base()
+    return builder
+
+
+@pytest.fixture
+def eicu(tmp_path: Path) -> EicuBuilder:
+    """An eICU directory with the tables that ingestion needs."""
+    builder = EicuBuilder(tmp_path / "eicu-crd")
+    builder.base()
+    return builder
+
+
+@pytest.fixture
+def run(hospital: HospitalBuilder, tmp_path: Path) -> Callable[..., Cohort]:
+    """Ingests ``hospital``; tests of another layout have a fixture of this name of their own."""
+    return partial(ingest, hospital.root, tmp_path / "cohort")
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,7 @@
 """What a user may choose of a cohort: labels, series, cut-off, splits; and what the cohort then says of itself."""
 
+import base64
+import hashlib
 import json
 import stat
 from pathlib import Path
@@ -10,26 +12,18 @@ from typer.testing import CliRunner
 
 import cli
 from ehr.cohort import Cohort
+from ehr.conversions import conversion
 from ehr.errors import InputError
-from ehr.ingest import ingest
 from ehr.leakage import NameFinder, leaks
 from ehr.page import write_page
 from ehr.phenotypes import load_phenotypes
 from ehr.privacy import MAY_LEAVE, may_leave
-from ehr.series import choose_series, conversion, read_series, write_series
+from ehr.series import choose_series, read_series, write_series
 from ehr.splits import temporal_splits
 from ehr.trace import trace
 
 CREATININE, GLUCOSE, HR, ODD = 50912, 50931, 220045, 51999
 NOON, NEXT_DAY = "2152-01-01 12:00:00", "2152-01-03 12:00:00"
-
-
-@pytest.fixture
-def run(hospital, tmp_path: Path):  # type: ignore[no-untyped-def]
-    def ingested(**options: object) -> Cohort:
-        return ingest(hospital.root, tmp_path / "cohort", **options)  # type: ignore[arg-type]
-
-    return ingested
 
 
 def test_a_label_set_of_ones_own_stays_with_the_cohort(hospital, run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -236,6 +230,12 @@ def test_names_in_the_text() -> None:
     assert finder.find("shocked, dmitri, unaki") == set()
 
 
+def _style_is_allowed(page: str) -> bool:
+    """Whether the content security policy names the hash of the style sheet that stands in the page."""
+    sheet = page.partition("<style>")[2].partition("</style>")[0]
+    return base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode() in page
+
+
 def test_leakage_and_page(hospital, run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     text = "Chief Complaint:\nMr Secret has septic <b>shock</b>\n"
     notes = [{"note_id": str(i), "hadm_id": i, "note_type": "DS", "text": text} for i in (11, 12)]
@@ -247,6 +247,7 @@ def test_leakage_and_page(hospital, run, tmp_path: Path) -> None:  # type: ignor
     rows = write_page(cohort, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     assert "Secret" not in page and "<script" not in page and page.count("<svg") == 6
+    assert "unsafe" not in page and _style_is_allowed(page)
     assert all(str(row["measure"]).replace("&", "&amp;") in page for row in rows if "'" not in str(row["measure"]))
 
 

@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 
 from ehr import files
-from ehr.cohort import ADMISSIONS_SCHEMA, SERIES_SCHEMA, Cohort, create_cohort
+from ehr.cohort import Cohort, create_cohort
 from ehr.errors import InputError
+from ehr.schemas import ADMISSIONS_SCHEMA, SERIES_SCHEMA
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -12,39 +14,19 @@ from hypothesis import strategies as st
 from ehr.cohort import Cohort
 from ehr.errors import InputError
 from ehr.ingest import ingest
+from ehr.items import load_items
 from ehr.layouts.eicu_words import age, code_version, order_name, priority, split_codes, told, treatment
-from ehr.series import load_items, load_series
+from ehr.series import load_series
 from tests.ehr.eicu_files import PATIENTS, EicuBuilder, unit
+from tests.ehr.ingested import bare, counts
 
 PAST = "notes/Progress Notes/Past History/Organ Systems"
 SYSTEMS = "notes/Progress Notes/Review Of Systems/Systems"
 
 
 @pytest.fixture
-def eicu(tmp_path: Path) -> EicuBuilder:
-    builder = EicuBuilder(tmp_path / "eicu-crd")
-    builder.base()
-    return builder
-
-
-@pytest.fixture
-def run(eicu: EicuBuilder, tmp_path: Path):  # type: ignore[no-untyped-def]
-    def ingested(**options: object) -> Cohort:
-        return ingest(eicu.root, tmp_path / "cohort", **options)  # type: ignore[arg-type]
-
-    return ingested
-
-
-def values(cohort: Cohort, admission: str) -> dict[str, list[tuple[float, float]]]:
-    rows = cohort.table("series").filter(pl.col("admission_id") == admission)
-    found: dict[str, list[tuple[float, float]]] = {}
-    for code, hours, value in rows.select("code", "hours", "value").iter_rows():
-        found.setdefault(code.removeprefix("LOINC:"), []).append((round(hours, 3), round(value, 3)))
-    return found
-
-
-def counts(cohort: Cohort) -> dict[str, int]:
-    return cohort.manifest["tables"]["series"]["values"]  # type: ignore[index,call-overload,return-value]
+def run(eicu: EicuBuilder, tmp_path: Path) -> Callable[..., Cohort]:
+    return partial(ingest, eicu.root, tmp_path / "cohort")
 
 
 def test_a_hospital_stay_with_its_unit_stays_is_one_admission(run) -> None:  # type: ignore[no-untyped-def]
@@ -111,7 +93,7 @@ def test_labs(eicu, run) -> None:  # type: ignore[no-untyped-def]
         ],
     )
     cohort = run()
-    assert values(cohort, "800") == {
+    assert bare(cohort, "800") == {
         "11558-4": [(12.0, 7.31)],
         "1863-0": [(12.0, -1.0)],
         "1988-5": [(12.0, 125.0)],
@@ -171,7 +153,7 @@ def test_monitors_nurses_and_weights(eicu, run) -> None:  # type: ignore[no-unty
     changed = {"admissionweight": 75.0, "dischargeweight": 70.0, "unitdischargeoffset": 1200}
     eicu.write("patient", [row | changed if row["patientunitstayid"] == 40 else row for row in PATIENTS])
     cohort = run()
-    assert values(cohort, "802") == {
+    assert bare(cohort, "802") == {
         "29463-7": [(1.0, 75.0), (2.0, 72.5), (21.0, 70.0)],
         "3150-0": [(2.0, 60.0), (3.0, 50.0)],
         "59408-5": [(1.0, 97.0), (2.0, 95.0)],

@@ -1,34 +1,15 @@
 from pathlib import Path
 
 import polars as pl
-import pytest
 
-from ehr.cohort import SCHEMAS, Cohort
+from ehr.cohort import Cohort
 from ehr.ingest import ingest
+from ehr.schemas import SCHEMAS
+from tests.ehr.ingested import counts, rounded
 
 HR, SBP_ART, SBP_CUFF, TEMP_F, TEMP_C, WEIGHT_LB, FIO2 = 220045, 220050, 220179, 223761, 223762, 226531, 223835
 CREATININE, GLUCOSE, TROPONIN, PO2, SPECIMEN = 50912, 50931, 51003, 50821, 52033
 CREATININE_CHART = 220615
-
-
-@pytest.fixture
-def run(hospital, tmp_path: Path):  # type: ignore[no-untyped-def]
-    def ingested(**options: object) -> Cohort:
-        return ingest(hospital.root, tmp_path / "cohort", **options)  # type: ignore[arg-type]
-
-    return ingested
-
-
-def values(cohort: Cohort, admission: str) -> dict[str, list[tuple[float, float]]]:
-    rows = cohort.table("series").filter(pl.col("admission_id") == admission)
-    found: dict[str, list[tuple[float, float]]] = {}
-    for code, hours, value in rows.select("code", "hours", "value").iter_rows():
-        found.setdefault(code, []).append((round(hours, 3), round(value, 3)))
-    return found
-
-
-def counts(cohort: Cohort, table: str = "series", key: str = "values") -> dict[str, int]:
-    return cohort.manifest["tables"][table][key]  # type: ignore[index,call-overload,return-value]
 
 
 def test_header_only_tables_give_a_whole_cohort(run) -> None:  # type: ignore[no-untyped-def]
@@ -119,7 +100,7 @@ def test_labs(hospital, run) -> None:  # type: ignore[no-untyped-def]
         ],
     )
     cohort = run()
-    assert values(cohort, "11") == {
+    assert rounded(cohort, "11") == {
         "LOINC:2160-0": [(-1.5, 1.5), (2.0, 2.0), (24.0, 2.0), (51.0, 1.7)],
         "LOINC:6598-7": [(2.0, 0.01)],
     }
@@ -192,7 +173,7 @@ def test_vitals(hospital, run) -> None:  # type: ignore[no-untyped-def]
         columns="subject_id,hadm_id,stay_id,charttime,itemid,value,valuenum,valueuom,warning",
     )
     cohort = run()
-    assert values(cohort, "11") == {
+    assert rounded(cohort, "11") == {
         "LOINC:2160-0": [(2.0, 2.0), (8.0, 2.2)],
         "LOINC:29463-7": [(2.0, 100.0), (3.0, 100.0)],
         "LOINC:3150-0": [(2.0, 40.0), (3.0, 60.0)],
@@ -215,7 +196,7 @@ def test_venous_oxygen_is_no_arterial_oxygen(hospital, run) -> None:  # type: ig
             rows.append({**lab(20 + i, 11, SPECIMEN, time, "", specimen_id=specimen), "value": kind})
     hospital.write("hosp/labevents", rows)
     cohort = run()
-    assert values(cohort, "11") == {"LOINC:11556-8": [(0.0, 40.0), (4.0, 44.0)]}
+    assert rounded(cohort, "11") == {"LOINC:11556-8": [(0.0, 40.0), (4.0, 44.0)]}
     assert counts(cohort)["venous"] == 3
 
 

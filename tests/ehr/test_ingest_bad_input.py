@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ehr.cohort import SCHEMAS, Cohort
+from ehr.cohort import Cohort
 from ehr.errors import InputError
 from ehr.ingest import ingest
+from ehr.schemas import SCHEMAS
 
 
 @pytest.fixture

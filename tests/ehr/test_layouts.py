@@ -8,30 +8,17 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ehr.cohort import SCHEMAS, Cohort
+from ehr.cohort import Cohort
 from ehr.errors import InputError
 from ehr.ingest import ingest, open_hospital
 from ehr.layouts.known import LAYOUTS
+from ehr.schemas import SCHEMAS
 from ehr.simulator.hospital import simulate
 from ehr.trace import trace
 from tests.ehr.eicu_files import EicuBuilder, unit
 from tests.ehr.mimic3_files import COLUMNS, Mimic3Builder
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def eicu(tmp_path: Path) -> EicuBuilder:
-    builder = EicuBuilder(tmp_path / "eicu")
-    builder.base()
-    return builder
-
-
-@pytest.fixture
-def mimic3(tmp_path: Path) -> Mimic3Builder:
-    builder = Mimic3Builder(tmp_path / "mimic3")
-    builder.base()
-    return builder
 
 
 def test_auto_recognises_each(hospital, mimic3, eicu) -> None:  # type: ignore[no-untyped-def]

@@ -1,10 +1,9 @@
 """The reader of MEDS data sets, on sets made here with the codes that the converters publish."""
 
-import importlib.util
-import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,48 +12,19 @@ from ehr.cohort import Cohort
 from ehr.errors import InputError
 from ehr.ingest import ingest
 from ehr.layouts.meds_codes import read_code
-
-_spec = importlib.util.spec_from_file_location("meds_builder", Path(__file__).with_name("meds_builder.py"))
-assert _spec is not None and _spec.loader is not None
-builder = importlib.util.module_from_spec(_spec)
-sys.modules["meds_builder"] = builder
-_spec.loader.exec_module(builder)
-PEOPLE, STAYS, MedsBuilder, event, stay = (
-    builder.PEOPLE,
-    builder.STAYS,
-    builder.MedsBuilder,
-    builder.event,
-    builder.stay,
-)
+from ehr.layouts.meds_data import Meds
+from tests.ehr.ingested import admission, check_resumed, counts, values
+from tests.ehr.meds_builder import PEOPLE, STAYS, MedsBuilder, T, event, stay
 
 
 @pytest.fixture
-def meds(tmp_path: Path):  # type: ignore[no-untyped-def]
+def meds(tmp_path: Path) -> MedsBuilder:
     return MedsBuilder(tmp_path / "set")
 
 
 @pytest.fixture
-def run(meds, tmp_path: Path):  # type: ignore[no-untyped-def]
-    def ingested(**options: object) -> Cohort:
-        return ingest(meds.root, tmp_path / "cohort", **options)  # type: ignore[arg-type]
-
-    return ingested
-
-
-def admission(cohort: Cohort, key: str) -> dict[str, object]:
-    return cohort.table("admissions").row(by_predicate=pl.col("admission_id") == key, named=True)
-
-
-def values(cohort: Cohort, key: str) -> dict[str, list[tuple[float, float]]]:
-    found: dict[str, list[tuple[float, float]]] = {}
-    for row in cohort.table("series").filter(pl.col("admission_id") == key).iter_rows(named=True):
-        found.setdefault(row["code"], []).append((round(row["hours"], 3), row["value"]))
-    return found
-
-
-def counts(cohort: Cohort, table: str, key: str | None = None) -> dict[str, int]:
-    entry = cohort.manifest["tables"][table]  # type: ignore[index,call-overload]
-    return entry[key] if key else entry  # type: ignore[index,return-value]
+def run(meds: MedsBuilder, tmp_path: Path) -> Callable[..., Cohort]:
+    return partial(ingest, meds.root, tmp_path / "cohort")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +75,7 @@ def test_admissions_without_ids_are_paired_in_order_of_time(meds, run) -> None: 
 
 
 def test_a_visit_in_one_row_with_its_end(meds, run) -> None:  # type: ignore[no-untyped-def]
-    start, end = builder.T("2010-01-01 00:00:00"), builder.T("2010-01-03 00:00:00")
+    start, end = T("2010-01-01 00:00:00"), T("2010-01-03 00:00:00")
     inpatient = [event(s, None, "Visit/IP", visit_id=s * 10, end=end) | {"time": start} for s in (1, 2)]
     outpatient = [event(1, "2012-01-01", "Visit/OP", visit_id=99, end=end)]
     diagnosis = [event(1, "2010-01-02", "ICD10CM/I50.9", visit_id=10)]
@@ -131,7 +101,7 @@ def test_items_of_mimic_and_the_time_of_storing(meds, run) -> None:  # type: ign
     )
     cohort = run()
     assert values(cohort, "11") == {"LOINC:2160-0": [(1.5, 1.2), (4.0, 1.3)], "LOINC:8310-5": [(3.0, 37.0)]}
-    assert counts(cohort, "series", "values")["implausible"] == 1
+    assert counts(cohort)["implausible"] == 1
     rows = cohort.table("series")["source_row"].to_list()
     assert "data:1:LAB//RESULT//50912//mg/dL" in rows
 
@@ -149,7 +119,7 @@ def test_mimics_items_mean_nothing_elsewhere_but_parents_do(meds, run) -> None: 
     meds.shard([*PEOPLE, *STAYS, *rows])
     cohort = run()
     assert values(cohort, "11") == {"LOINC:8867-4": [(2.0, 80.0)]}, "potassium in mg/dL is no unit of ours"
-    assert counts(cohort, "series", "values")["unknown_unit"] == 1
+    assert counts(cohort)["unknown_unit"] == 1
     assert admission(cohort, "11")["labels"] == ["CCS:157"] and "77" not in cohort.ids()
 
 
@@ -166,7 +136,7 @@ def test_text_has_the_digits_that_32_bits_have_not(meds, run) -> None:  # type: 
     meds.shard([*PEOPLE, *STAYS, *rows])
     cohort = run()
     assert values(cohort, "11")[code.replace("/", ":")] == [(1.0, 233.123457), (2.0, 0.1), (3.0, 5.0), (4.0, 5.0)]
-    assert counts(cohort, "series", "values")["no_number"] == 1
+    assert counts(cohort)["no_number"] == 1
 
 
 def test_values_without_an_admission(meds, run) -> None:  # type: ignore[no-untyped-def]
@@ -179,7 +149,7 @@ def test_values_without_an_admission(meds, run) -> None:  # type: ignore[no-unty
     meds.shard([*PEOPLE, *STAYS, *rows])
     cohort = run()
     assert values(cohort, "11") == {"LOINC:2160-0": [(-1.0, 1.0)]}, "between arrival and admission"
-    found = counts(cohort, "series", "values")
+    found = counts(cohort)
     assert (found["outside_admissions"], found["no_time"]) == (1, 1)
 
 
@@ -254,7 +224,7 @@ def test_the_same_set_gives_the_same_rows(meds, run, tmp_path: Path) -> None:  #
     first, second = run(), ingest(meds.root, tmp_path / "again")
     for name in ("admissions", "series", "codes", "notes"):
         assert first.table(name).equals(second.table(name))
-    assert counts(first, "series", "values")["same_time"] == 1
+    assert counts(first)["same_time"] == 1
 
 
 def test_no_admissions_says_what_codes_there_are(meds, run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -288,8 +258,6 @@ def test_a_dataset_json_that_is_none(meds, run) -> None:  # type: ignore[no-unty
 
 
 def test_it_goes_on_where_a_run_was_stopped(meds, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
-    from ehr.layouts.meds_data import Meds
-
     meds.shard(
         [
             *PEOPLE,
@@ -299,18 +267,7 @@ def test_it_goes_on_where_a_run_was_stopped(meds, run, tmp_path: Path, monkeypat
         ]
     )
     whole = ingest(meds.root, tmp_path / "whole")
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    for step in ("load_events", "load_medications", "load_facts"):
-        with monkeypatch.context() as patch:
-            patch.setattr(Meds, step, stop)
-            with pytest.raises(KeyboardInterrupt):
-                run()
-    again = run()
-    for name in ("admissions", "series", "codes", "notes", "medications"):
-        assert again.table(name).equals(whole.table(name)), name
+    check_resumed(run, Meds, whole, monkeypatch)
 
 
 def test_every_value_is_traced_to_its_row(meds, run) -> None:  # type: ignore[no-untyped-def]

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -10,8 +12,10 @@ import pytest
 from ehr.cohort import Cohort
 from ehr.errors import InputError
 from ehr.ingest import ingest
+from ehr.items import load_items
 from ehr.layouts.mimic3_texts import unmask
-from ehr.series import load_items, load_series
+from ehr.series import load_series
+from tests.ehr.ingested import bare, counts
 from tests.ehr.mimic3_files import Mimic3Builder
 
 MAP = Path(__file__).parents[2].parent / "shared" / "data" / "codes" / "itemid_to_variable_map.csv.gz"
@@ -21,30 +25,8 @@ HR_CV, HR_MV, NBP_CV, ABP_CV, TEMP_F_CV, TEMP_C_CALC, FIO2_SET, WEIGHT_CV = 211,
 
 
 @pytest.fixture
-def mimic3(tmp_path: Path) -> Mimic3Builder:
-    builder = Mimic3Builder(tmp_path / "mimic-iii")
-    builder.base()
-    return builder
-
-
-@pytest.fixture
-def run(mimic3: Mimic3Builder, tmp_path: Path):  # type: ignore[no-untyped-def]
-    def ingested(**options: object) -> Cohort:
-        return ingest(mimic3.root, tmp_path / "cohort", **options)  # type: ignore[arg-type]
-
-    return ingested
-
-
-def values(cohort: Cohort, admission: str) -> dict[str, list[tuple[float, float]]]:
-    rows = cohort.table("series").filter(pl.col("admission_id") == admission)
-    found: dict[str, list[tuple[float, float]]] = {}
-    for code, hours, value in rows.select("code", "hours", "value").iter_rows():
-        found.setdefault(code.removeprefix("LOINC:"), []).append((round(hours, 3), round(value, 3)))
-    return found
-
-
-def counts(cohort: Cohort) -> dict[str, int]:
-    return cohort.manifest["tables"]["series"]["values"]  # type: ignore[index,call-overload,return-value]
+def run(mimic3: Mimic3Builder, tmp_path: Path) -> Callable[..., Cohort]:
+    return partial(ingest, mimic3.root, tmp_path / "cohort")
 
 
 def test_admissions(run) -> None:  # type: ignore[no-untyped-def]
@@ -100,7 +82,7 @@ def test_packed_and_unpacked_side_by_side(mimic3, run) -> None:  # type: ignore[
     lab = mimic3.lab(11, CREATININE, NOON, 2.0, "mg/dL")
     mimic3.write("LABEVENTS", [lab])
     mimic3.write("LABEVENTS", [lab], suffix=".csv")
-    assert values(run(), "11") == {"2160-0": [(2.0, 2.0)]} and counts(run())["kept"] == 1
+    assert bare(run(), "11") == {"2160-0": [(2.0, 2.0)]} and counts(run())["kept"] == 1
 
 
 def test_labs(mimic3, run) -> None:  # type: ignore[no-untyped-def]
@@ -122,7 +104,7 @@ def test_labs(mimic3, run) -> None:  # type: ignore[no-untyped-def]
         ],
     )
     cohort = run()
-    assert values(cohort, "11") == {
+    assert bare(cohort, "11") == {
         "2160-0": [(-3.0, 1.4), (2.0, 2.0), (24.0, 1.7)],
         "6598-7": [(2.0, 0.01), (26.0, 25.0)],
     }
@@ -146,8 +128,8 @@ def test_blood_gases_know_their_specimen_by_time(mimic3, run) -> None:  # type: 
         ],
     )
     cohort = run()
-    assert values(cohort, "11") == {"11556-8": [(2.0, 90.0), (4.0, 95.0)]}
-    assert values(cohort, "21") == {"11556-8": [(1.0, 88.0)]} and counts(cohort)["venous"] == 1
+    assert bare(cohort, "11") == {"11556-8": [(2.0, 90.0), (4.0, 95.0)]}
+    assert bare(cohort, "21") == {"11556-8": [(1.0, 88.0)]} and counts(cohort)["venous"] == 1
 
 
 def test_charts_of_carevue_and_metavision(mimic3, run) -> None:  # type: ignore[no-untyped-def]
@@ -174,7 +156,7 @@ def test_charts_of_carevue_and_metavision(mimic3, run) -> None:  # type: ignore[
         ],
     )
     cohort = run()
-    assert values(cohort, "11") == {
+    assert bare(cohort, "11") == {
         "2160-0": [(2.0, 2.0)],
         "29463-7": [(2.0, 80.0), (26.0, 81.5)],
         "3150-0": [(2.0, 50.0), (3.0, 70.0)],

@@ -15,14 +15,6 @@ CREATININE, GLUCOSE, TEMP_C, HR, PTT, TSH = 50912, 50931, 223762, 220045, 51275,
 NOON = "2152-01-01 12:00:00"
 
 
-@pytest.fixture
-def run(hospital, tmp_path: Path):  # type: ignore[no-untyped-def]
-    def ingested(**options: object) -> Cohort:
-        return ingest(hospital.root, tmp_path / "cohort", **options)  # type: ignore[arg-type]
-
-    return ingested
-
-
 def entry(cohort: Cohort, table: str) -> dict:  # type: ignore[type-arg]
     return cohort.manifest["tables"][table]  # type: ignore[index,call-overload,return-value]
 

@@ -1,7 +1,7 @@
 """The reader of OMOP CDM 5.4, on tables made here with the columns that OHDSI publishes."""
 
-import importlib.util
-import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -13,20 +13,8 @@ from ehr.hospital import WORK_TABLES
 from ehr.ingest import ingest
 from ehr.layouts.omop import Omop
 from ehr.tables import Workspace
-
-_spec = importlib.util.spec_from_file_location("omop_builder", Path(__file__).with_name("omop_builder.py"))
-assert _spec is not None and _spec.loader is not None
-builder = importlib.util.module_from_spec(_spec)
-sys.modules["omop_builder"] = builder
-_spec.loader.exec_module(builder)
-PEOPLE, VISITS, P1, COLUMNS = builder.PEOPLE, builder.VISITS, builder.P1, builder.COLUMNS
-concept, condition, maps, measured, visit = (
-    builder.concept,
-    builder.condition,
-    builder.maps,
-    builder.measured,
-    builder.visit,
-)
+from tests.ehr.ingested import admission, check_resumed, counts, rounded
+from tests.ehr.omop_builder import P1, VISITS, OmopBuilder, concept, condition, maps, measured, visit
 
 ICD = [
     concept(1, "ICD10CM", "N17.9", standard_concept=""),
@@ -42,19 +30,16 @@ ICD = [
 
 
 @pytest.fixture
-def omop(tmp_path: Path):  # type: ignore[no-untyped-def]
-    made = builder.OmopBuilder(tmp_path / "omop")
+def omop(tmp_path: Path) -> OmopBuilder:
+    made = OmopBuilder(tmp_path / "omop")
     made.base()
     made.write("measurement", [])
     return made
 
 
 @pytest.fixture
-def run(omop, tmp_path: Path):  # type: ignore[no-untyped-def]
-    def ingested(**options: object) -> Cohort:
-        return ingest(omop.root, tmp_path / "cohort", **options)  # type: ignore[arg-type]
-
-    return ingested
+def run(omop: OmopBuilder, tmp_path: Path) -> Callable[..., Cohort]:
+    return partial(ingest, omop.root, tmp_path / "cohort")
 
 
 @pytest.fixture
@@ -72,21 +57,6 @@ def loaded(omop, tmp_path: Path):  # type: ignore[no-untyped-def]
 
     yield load
     workspace.close()
-
-
-def admission(cohort: Cohort, key: str) -> dict[str, object]:
-    return cohort.table("admissions").row(by_predicate=pl.col("admission_id") == key, named=True)
-
-
-def values(cohort: Cohort, key: str = "-11") -> dict[str, list[tuple[float, float]]]:
-    found: dict[str, list[tuple[float, float]]] = {}
-    for row in cohort.table("series").filter(pl.col("admission_id") == key).iter_rows(named=True):
-        found.setdefault(row["code"], []).append((round(row["hours"], 3), round(row["value"], 3)))
-    return found
-
-
-def counted(cohort: Cohort) -> dict[str, int]:
-    return cohort.manifest["tables"]["series"]["values"]  # type: ignore[index,call-overload,return-value]
 
 
 def codes(cohort: Cohort, key: str = "-11") -> list[tuple[str, str]]:
@@ -250,7 +220,7 @@ def test_measurements(omop, run) -> None:  # type: ignore[no-untyped-def]
     ]
     omop.write("measurement", rows)
     cohort = run()
-    assert values(cohort) == {
+    assert rounded(cohort, "-11") == {
         "LOINC:2160-0": [(2.0, 1.5)],
         "LOINC:2823-3": [(2.0, 4.5)],
         "LOINC:8310-5": [(2.0, 37.0), (3.0, 37.0)],
@@ -258,7 +228,7 @@ def test_measurements(omop, run) -> None:  # type: ignore[no-untyped-def]
         "LOINC:8480-6": [(2.0, 120.0)],
         "LOINC:8867-4": [(2.0, 80.0)],
     }
-    assert (counted(cohort)["implausible"], counted(cohort)["unknown_unit"]) == (1, 2)
+    assert (counts(cohort)["implausible"], counts(cohort)["unknown_unit"]) == (1, 2)
     row = cohort.table("series").filter(pl.col("code") == "LOINC:2160-0").row(0, named=True)
     assert (row["source_row"], row["reference_low"], row["reference_high"]) == ("measurement:-5", 0.5, 1.2)
 
@@ -279,8 +249,8 @@ def test_operators_and_values_that_are_no_numbers(omop, run) -> None:  # type: i
     ]
     omop.write("measurement", rows)
     cohort = run()
-    assert values(cohort)["LOINC:2160-0"] == [(1.0, 0.2), (2.0, 20.0), (3.0, 1.1), (4.0, 0.5), (5.0, 1.4)]
-    assert (counted(cohort)["no_number"], counted(cohort)["kept_at_detection_limit"]) == (3, 3)
+    assert rounded(cohort, "-11")["LOINC:2160-0"] == [(1.0, 0.2), (2.0, 20.0), (3.0, 1.1), (4.0, 0.5), (5.0, 1.4)]
+    assert (counts(cohort)["no_number"], counts(cohort)["kept_at_detection_limit"]) == (3, 3)
 
 
 def test_measurements_outside_the_visits_that_are_admissions(omop, run) -> None:  # type: ignore[no-untyped-def]
@@ -294,8 +264,8 @@ def test_measurements_outside_the_visits_that_are_admissions(omop, run) -> None:
     ]
     omop.write("measurement", rows)
     cohort = run()
-    assert values(cohort)["LOINC:2160-0"] == [(-32.0, 4.0), (14.5, 1.0), (16.0, 2.0)]
-    assert (counted(cohort)["outside_admissions"], counted(cohort)["no_time"]) == (1, 1)
+    assert rounded(cohort, "-11")["LOINC:2160-0"] == [(-32.0, 4.0), (14.5, 1.0), (16.0, 2.0)]
+    assert (counts(cohort)["outside_admissions"], counts(cohort)["no_time"]) == (1, 1)
 
 
 def test_drugs_and_notes(omop, run) -> None:  # type: ignore[no-untyped-def]
@@ -335,7 +305,7 @@ def test_the_custom_concepts_of_the_mimic_demo(omop, run) -> None:  # type: igno
     )
     rows = [measured(1, -11, 2000000001, "2010-06-14 11:00:00", 70, unit_source_value="bpm")]
     omop.write("measurement", rows)
-    assert values(run()) == {"LOINC:8867-4": [(1.0, 70.0)]}
+    assert rounded(run(), "-11") == {"LOINC:8867-4": [(1.0, 70.0)]}
 
 
 def test_the_same_tables_give_the_same_rows(omop, run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -345,7 +315,7 @@ def test_the_same_tables_give_the_same_rows(omop, run, tmp_path: Path) -> None: 
     first, second = run(), ingest(omop.root, tmp_path / "again")
     for name in ("admissions", "series", "codes", "notes", "medications"):
         assert first.table(name).equals(second.table(name))
-    assert counted(first)["same_time"] == 1 and values(first)["LOINC:2160-0"] == [(1.0, 1.0)]
+    assert counts(first)["same_time"] == 1 and rounded(first, "-11")["LOINC:2160-0"] == [(1.0, 1.0)]
 
 
 def test_tables_that_are_not_there_are_named(omop, run) -> None:  # type: ignore[no-untyped-def]
@@ -385,8 +355,8 @@ def test_nothing_after_the_cut_off(omop, run) -> None:  # type: ignore[no-untype
     times = ("2010-06-14 11:00:00", "2010-06-15 11:00:00", "2010-06-18 11:00:00")
     rows = [measured(n, -11, 3016723, time, 1.0, unit_source_value="mg/dL") for n, time in enumerate(times)]
     omop.write("measurement", rows)
-    assert values(run(until="24h"))["LOINC:2160-0"] == [(1.0, 1.0)]
-    assert len(values(run())["LOINC:2160-0"]) == 2, "a value after discharge is none of the stay"
+    assert rounded(run(until="24h"), "-11")["LOINC:2160-0"] == [(1.0, 1.0)]
+    assert len(rounded(run(), "-11")["LOINC:2160-0"]) == 2, "a value after discharge is none of the stay"
 
 
 def test_athenas_names_with_quotes(omop, loaded) -> None:  # type: ignore[no-untyped-def]
@@ -403,18 +373,7 @@ def test_it_goes_on_where_a_run_was_stopped(omop, run, tmp_path: Path, monkeypat
     drug = {"person_id": P1, "visit_occurrence_id": -11, "drug_exposure_start_datetime": "2010-06-14 11:00:00"}
     omop.write("drug_exposure", [{**drug, "drug_exposure_id": 1, "drug_concept_id": 0, "drug_source_value": "Heparin"}])
     whole = ingest(omop.root, tmp_path / "whole")
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    for step in ("load_events", "load_medications", "load_facts"):
-        with monkeypatch.context() as patch:
-            patch.setattr(Omop, step, stop)
-            with pytest.raises(KeyboardInterrupt):
-                run()
-    again = run()
-    for name in ("admissions", "series", "codes", "notes", "medications"):
-        assert again.table(name).equals(whole.table(name)), name
+    check_resumed(run, Omop, whole, monkeypatch)
 
 
 def test_every_value_is_traced_to_its_row(omop, run) -> None:  # type: ignore[no-untyped-def]
@@ -434,5 +393,5 @@ def test_any_loinc_code_as_a_series(omop, run, tmp_path: Path) -> None:  # type:
     omop.write(
         "measurement", [measured(1, -11, 3016436, at, 250, unit_source_value="IU/L"), measured(2, -11, 3000483, at, 99)]
     )
-    found = values(run(series=str(tmp_path / "series.csv")))
+    found = rounded(run(series=str(tmp_path / "series.csv")), "-11")
     assert found == {"LOINC:2339-0": [(1.0, 99.0)], "LOINC:2532-0": [(1.0, 250.0)]}

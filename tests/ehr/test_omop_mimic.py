@@ -6,8 +6,6 @@ admission, diagnoses by source code alone, labs by the concepts of MIT-LCP's map
 
 import csv
 import gzip
-import importlib.util
-import sys
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +13,7 @@ import pytest
 
 from ehr.cohort import Cohort
 from ehr.ingest import ingest
+from tests.ehr import omop_builder as builder
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 DEMO, MAP = SHARED / "patients" / "mimic-iv-demo-2.2", SHARED / "codes" / "d_labitems_to_loinc.csv.gz"
@@ -22,11 +21,6 @@ pytestmark = pytest.mark.skipif(
     not (DEMO.is_dir() and MAP.is_file()), reason="MIMIC-IV demo is not beside the checkout"
 )
 
-_spec = importlib.util.spec_from_file_location("omop_builder", Path(__file__).with_name("omop_builder.py"))
-assert _spec is not None and _spec.loader is not None
-builder = importlib.util.module_from_spec(_spec)
-sys.modules["omop_builder"] = builder
-_spec.loader.exec_module(builder)
 
 KINDS = {
     "AMBULATORY OBSERVATION": 38004207,

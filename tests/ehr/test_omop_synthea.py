@@ -6,24 +6,18 @@ units and times are Synthea's. Skipped where they are not beside the checkout.
 """
 
 import csv
-import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
 
 from ehr.cohort import Cohort
 from ehr.ingest import ingest
-from ehr.series import load_items
+from ehr.items import load_items
+from tests.ehr import omop_builder as builder
 
 SYNTHEA = Path(__file__).parents[2].parent / "shared" / "data" / "patients" / "synthea"
 pytestmark = pytest.mark.skipif(not SYNTHEA.is_dir(), reason="Synthea's patients are not beside the checkout")
 
-_spec = importlib.util.spec_from_file_location("omop_builder", Path(__file__).with_name("omop_builder.py"))
-assert _spec is not None and _spec.loader is not None
-builder = importlib.util.module_from_spec(_spec)
-sys.modules["omop_builder"] = builder
-_spec.loader.exec_module(builder)
 
 # This test's own mapping of some of these patients' conditions; no published map was consulted.
 ICD = {

@@ -8,15 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ehr.series import (
-    conversion,
-    is_plausible,
-    item_conversion,
-    load_items,
-    load_series,
-    normalise_unit,
-    series_by_code,
-)
+from ehr.conversions import conversion
+from ehr.items import item_conversion, load_items
+from ehr.series import is_plausible, load_series, series_by_code
+from ehr.units import normalise_unit
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 ITEMS = load_items("mimic_iv")

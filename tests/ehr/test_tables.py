@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from ehr.errors import InputError
 from ehr.events import unit_sql
-from ehr.series import normalise_unit
 from ehr.tables import ROW_NUMBER, Workspace, find_table, need_table
+from ehr.units import normalise_unit
 
 
 @pytest.fixture

@@ -1,7 +1,13 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import torch
 
 from encoder.graph import EvidenceCounter, NodeFeatures, RelationConv, SubgraphEncoder
 
+ROOT = Path(__file__).parents[2]
 EDGES = torch.tensor([[0, 1, 2], [3, 3, 3]])
 
 
@@ -82,3 +88,11 @@ def test_the_counter_learns_what_a_denied_finding_means():
         (added + 1).pow(2).mean().backward()
         optimizer.step()
     assert added.item() < -0.5
+
+
+def test_an_encoder_leaves_no_file_in_the_temporary_directory(tmp_path: Path) -> None:
+    """In a process of its own, since a library may write one for the first encoder alone."""
+    code = "from encoder.graph import SubgraphEncoder; SubgraphEncoder(width=4, relations=2)"
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, env=environment, check=True)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import polars as pl
 
 from kg.collect import PARTS
+from kg.readers.formats import FORMATS
 from kg.readers.records import Batch, Fact, Header, Mapping, Record, Reject
+from kg.readers.source import Context, Source
 from kg.types import Concept
 from kg.vocabulary import Category, Predicate
 
@@ -43,6 +46,12 @@ class Rows:
 
     def synonyms(self, identifier: str) -> set[tuple[object, object]]:
         return {(row["text"], row["kind"]) for row in self.parts["synonyms"] if row["concept"] == identifier}
+
+
+def read_rows(format_: str, path: Path, category: Category | None = None, **options: str) -> Rows:
+    """Read a source of a format under the format's name."""
+    source = Source(format_, format_, path, category=category, options=options)
+    return rows_of(FORMATS[format_].read(source, Context()))
 
 
 def rows_of(records: Iterable[Record]) -> Rows:

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ehr.cohort import ADMISSIONS_SCHEMA, CODES_SCHEMA, MEDICATIONS_SCHEMA, SERIES_SCHEMA, create_cohort
+from ehr.cohort import create_cohort
 from ehr.errors import InputError
+from ehr.schemas import ADMISSIONS_SCHEMA, CODES_SCHEMA, MEDICATIONS_SCHEMA, SERIES_SCHEMA
 from kg.bundle import Bundle
 from kg.quality import Quality, quality, quality_rows, write_quality
 from kg.quality.coverage import icd_spellings

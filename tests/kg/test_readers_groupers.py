@@ -17,10 +17,11 @@ from kg.build import build
 from kg.readers.ccs import read_ccs
 from kg.readers.ccsr import OTHER_WEIGHT, read_ccsr
 from kg.readers.gems import read_gems
-from kg.readers.records import Fact, Header, Mapping, Record, Reject
-from kg.types import Concept, Synonym
+from kg.readers.records import Fact, Header, Mapping, Record
+from kg.types import Synonym
 from kg.vocabulary import Category, Predicate
 from tests.kg.code_samples import APPENDIX, CCS10, CCSR, DXREF, GEM9, GEM10, MULTI
+from tests.kg.reader_records import concepts, rejects
 
 CODES = Path(__file__).parents[2].parent / "shared" / "data" / "codes"
 real = pytest.mark.skipif(not CODES.is_dir(), reason="no real code tables here")
@@ -32,18 +33,10 @@ def write(folder: Path, name: str, text: str) -> Path:
     return path
 
 
-def concepts(records: list[Record]) -> dict[str, Concept]:
-    return {r.id: r for r in records if isinstance(r, Concept)}
-
-
 def pairs(records: list[Record]) -> list[tuple[str, str]]:
     facts = [r for r in records if isinstance(r, Fact)]
     assert all(f.statement.predicate is Predicate.SUBCLASS_OF for f in facts)
     return [(f.statement.subject, f.statement.object) for f in facts]
-
-
-def rejects(records: list[Record]) -> list[Reject]:
-    return [r for r in records if isinstance(r, Reject)]
 
 
 def test_single_level_ccs(tmp_path: Path) -> None:

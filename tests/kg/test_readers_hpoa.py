@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from ehr.errors import InputError
 from kg.readers.hpoa import FREQUENCY_TERMS, UNKNOWN_FREQUENCY, frequency_weight, read_hpoa
-from kg.readers.records import Fact, Header, Reject
+from kg.readers.records import Header, Reject
 from kg.types import Concept
 from kg.vocabulary import Predicate
+from tests.kg.reader_records import facts
 from tests.kg.tiny_sources import HPOA
 
 NEW = "database_id disease_name qualifier hpo_id reference evidence onset frequency sex modifier aspect biocuration"
@@ -21,10 +22,6 @@ def read(tmp_path: Path, text: str) -> list[object]:
     path = tmp_path / "x.hpoa"
     path.write_text(text, encoding="utf-8")
     return list(read_hpoa(path, "hpoa"))
-
-
-def facts(records: list[object]) -> list[Fact]:
-    return [r for r in records if isinstance(r, Fact)]
 
 
 def test_rows_become_statements_with_their_evidence(tmp_path: Path) -> None:

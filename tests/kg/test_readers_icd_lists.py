@@ -17,9 +17,10 @@ from kg.readers.icd10cm_order import read_icd10cm_order, release_of
 from kg.readers.icd_codes import icd9_code, icd10_code, prefixes, unquoted
 from kg.readers.mimic_icd import read_mimic_icd
 from kg.readers.records import Fact, Header, Name, Record, Reject
-from kg.types import Concept, Synonym
+from kg.types import Synonym
 from kg.vocabulary import Category
 from tests.kg.code_samples import ICD9_LONG, ICD9_SHORT, MIMIC, ORDER, order_line
+from tests.kg.reader_records import concepts, rejects
 
 DEMO = Path(__file__).parents[2].parent / "shared" / "data" / "patients" / "mimic-iv-demo-2.2" / "hosp"
 
@@ -30,16 +31,8 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
     return path
 
 
-def concepts(records: list[Record]) -> dict[str, Concept]:
-    return {r.id: r for r in records if isinstance(r, Concept)}
-
-
 def parents(records: list[Record]) -> dict[str, str]:
     return {r.statement.subject: r.statement.object for r in records if isinstance(r, Fact)}
-
-
-def rejects(records: list[Record]) -> list[Reject]:
-    return [r for r in records if isinstance(r, Reject)]
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ from kg.readers.loinc import LICENCE, read_loinc
 from kg.readers.loinc2hpo import read_loinc2hpo
 from kg.readers.records import REPLACED_BY, Fact, Header, Mapping, Record, Reject
 from kg.sources import parse_source
-from kg.types import Concept, Synonym
+from kg.types import Synonym
 from kg.vocabulary import Category, Predicate
 from tests.kg.code_samples import LOINC2HPO, LOINC2HPO_OLD, LOINC_CORE, LOINC_FULL, MAP_TO
+from tests.kg.reader_records import concepts, rejects
 
 HPO = Path(__file__).parents[2].parent / "shared" / "data" / "hpo"
 
@@ -25,14 +26,6 @@ def write(folder: Path, name: str, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
-
-
-def concepts(records: list[Record]) -> dict[str, Concept]:
-    return {r.id: r for r in records if isinstance(r, Concept)}
-
-
-def rejects(records: list[Record]) -> list[Reject]:
-    return [r for r in records if isinstance(r, Reject)]
 
 
 def test_the_core_table(tmp_path: Path) -> None:

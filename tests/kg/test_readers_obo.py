@@ -13,6 +13,7 @@ from kg.readers.obo import read_obo
 from kg.readers.records import Fact, Header, Mapping, Reject
 from kg.types import Concept, Synonym
 from kg.vocabulary import Category, Predicate
+from tests.kg.reader_records import concepts, rejects
 from tests.kg.tiny_sources import OBO
 
 
@@ -20,14 +21,6 @@ def read(tmp_path: Path, text: str | bytes, **options: object) -> list[object]:
     path = tmp_path / "x.obo"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return list(read_obo(path, "x", **options))  # type: ignore[arg-type]
-
-
-def concepts(records: list[object]) -> dict[str, Concept]:
-    return {r.id: r for r in records if isinstance(r, Concept)}
-
-
-def rejects(records: list[object]) -> list[Reject]:
-    return [r for r in records if isinstance(r, Reject)]
 
 
 def test_reads_terms_with_all_their_parts(tmp_path: Path) -> None:

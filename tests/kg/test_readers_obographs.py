@@ -15,9 +15,10 @@ from kg.readers.json_stream import Json, JsonStream
 from kg.readers.obo import read_obo
 from kg.readers.obographs import read_obographs
 from kg.readers.owl import read_owl
-from kg.readers.records import Fact, Header, Mapping, Record, Reject
-from kg.types import Concept, Synonym
+from kg.readers.records import Fact, Header, Record, Reject
+from kg.types import Synonym
 from kg.vocabulary import Category, Predicate
+from tests.kg.reader_records import concepts, mappings, statements
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 OBO = "http://purl.obolibrary.org/obo/"
@@ -93,19 +94,6 @@ def read(tmp_path: Path, content: object, **options: object) -> list[Record]:
     path = tmp_path / "x.json"
     path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
     return list(read_obographs(path, "x", **options))  # type: ignore[arg-type]
-
-
-def concepts(records: list[Record]) -> dict[str, Concept]:
-    return {r.id: r for r in records if isinstance(r, Concept)}
-
-
-def statements(records: list[Record]) -> dict[tuple[str, Predicate, str], str]:
-    facts = [r for r in records if isinstance(r, Fact)]
-    return {(f.statement.subject, f.statement.predicate, f.statement.object): f.evidence.note for f in facts}
-
-
-def mappings(records: list[Record]) -> set[tuple[str, str, str]]:
-    return {(m.subject, m.predicate, m.object) for m in records if isinstance(m, Mapping)}
 
 
 def test_reads_nodes_edges_and_definitions(tmp_path: Path) -> None:

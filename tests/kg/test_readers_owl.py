@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from ehr.errors import InputError
 from kg.readers.obo import read_obo
 from kg.readers.owl import FORMAT, read_owl
-from kg.readers.records import Fact, Header, Mapping, Reject
+from kg.readers.records import Header, Reject
 from kg.readers.source import Context, Source
-from kg.types import Concept, Synonym
+from kg.types import Synonym
 from kg.vocabulary import Category, Predicate
+from tests.kg.reader_records import concepts, mappings, statements
 
 PREFIXES = """@prefix owl: <http://www.w3.org/2002/07/owl#> .
 @prefix rdf: <http://www.w3.org/1999/02/22-rdf-syntax-ns#> .
@@ -65,19 +66,6 @@ def read(tmp_path: Path, content: str | bytes, name: str = "x.ttl", **options: o
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return list(read_owl(path, "x", **options))  # type: ignore[arg-type]
-
-
-def concepts(records: list[object]) -> dict[str, Concept]:
-    return {r.id: r for r in records if isinstance(r, Concept)}
-
-
-def statements(records: list[object]) -> dict[tuple[str, Predicate, str], str]:
-    facts = [r for r in records if isinstance(r, Fact)]
-    return {(f.statement.subject, f.statement.predicate, f.statement.object): f.evidence.note for f in facts}
-
-
-def mappings(records: list[object]) -> set[tuple[str, str, str]]:
-    return {(m.subject, m.predicate, m.object) for m in records if isinstance(m, Mapping)}
 
 
 def test_reads_classes_with_all_their_parts(tmp_path: Path) -> None:

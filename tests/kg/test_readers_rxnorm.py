@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,16 +14,12 @@ from hypothesis import strategies as st
 from ehr.errors import InputError
 from kg.readers.formats import FORMATS
 from kg.readers.records import EXACT_MATCH, REPLACED_BY, XREF
-from kg.readers.source import Context, Source
 from kg.vocabulary import Category
-from tests.kg.reader_rows import Rows, rows_of
+from tests.kg.reader_rows import read_rows
 from tests.kg.rrf_files import write
 from tests.kg.rxnorm_files import BRAND, BRANDED, FILES, FORM, GRAIN, STRIP, TABLET, drug
 
-
-def read(path: Path, category: Category | None = None, **options: str) -> Rows:
-    source = Source("rxnorm", "rxnorm", path, category=category, options=options)
-    return rows_of(FORMATS["rxnorm"].read(source, Context()))
+read = partial(read_rows, "rxnorm")
 
 
 @pytest.fixture

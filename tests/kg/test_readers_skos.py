@@ -11,8 +11,9 @@ from ehr.errors import InputError
 from kg.readers.records import Fact, Header, Mapping, Reject
 from kg.readers.skos import FORMAT, read_skos
 from kg.readers.source import Context, Source
-from kg.types import Concept, Synonym
+from kg.types import Synonym
 from kg.vocabulary import Category, Predicate
+from tests.kg.reader_records import concepts
 
 TTL = """@prefix skos: <http://www.w3.org/2004/02/skos/core#> .
 @prefix xl: <http://www.w3.org/2008/05/skos-xl#> .
@@ -39,10 +40,6 @@ def read(tmp_path: Path, content: str | bytes = TTL, name: str = "x.ttl", **opti
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return list(read_skos(path, "x", **options))  # type: ignore[arg-type]
-
-
-def concepts(records: list[object]) -> dict[str, Concept]:
-    return {r.id: r for r in records if isinstance(r, Concept)}
 
 
 def test_reads_concepts_in_the_default_language(tmp_path: Path) -> None:

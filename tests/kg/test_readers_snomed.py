@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,8 @@ from hypothesis import strategies as st
 from ehr.errors import InputError
 from kg.readers.formats import FORMATS
 from kg.readers.records import REPLACED_BY, XREF
-from kg.readers.source import Context, Source
 from kg.vocabulary import Category
-from tests.kg.reader_rows import Rows, rows_of
+from tests.kg.reader_rows import read_rows
 from tests.kg.rrf_files import write
 from tests.kg.snomed_files import (
     BOTH,
@@ -39,9 +39,7 @@ from tests.kg.snomed_files import (
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "formats" / "snomed_minirf2"
 
 
-def read(path: Path, category: Category | None = None, **options: str) -> Rows:
-    source = Source("snomed", "snomed", path, category=category, options=options)
-    return rows_of(FORMATS["snomed"].read(source, Context()))
+read = partial(read_rows, "snomed")
 
 
 def curie(identifier: str) -> str:

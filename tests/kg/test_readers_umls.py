@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import random
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,17 +16,13 @@ from ehr.errors import InputError
 from kg.readers.formats import FORMATS
 from kg.readers.records import EXACT_MATCH, REPLACED_BY, XREF
 from kg.readers.rrf_relations import Rules
-from kg.readers.source import Context, Source
 from kg.readers.umls import read_umls, semantic_types
 from kg.vocabulary import Category, Predicate
-from tests.kg.reader_rows import Rows, rows_of
+from tests.kg.reader_rows import read_rows, rows_of
 from tests.kg.rrf_files import atom, rrf, write
 from tests.kg.umls_files import COLD, CONSO, FEVER, FILES, GRAIN, NOSE, OLD, PILL, STY, VIRUS
 
-
-def read(path: Path, **options: str) -> Rows:
-    source = Source("umls", "umls", path, options=options)
-    return rows_of(FORMATS["umls"].read(source, Context()))
+read = partial(read_rows, "umls")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ehr.series import load_items
+from ehr.items import load_items
 from ehr.simulator import SimulationSummary
 from ehr.simulator.layout import COLUMNS
 from ehr.simulator.tables import load_tables

@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 
 from ehr.errors import InputError
-from ehr.series import load_items, load_series
+from ehr.items import load_items
+from ehr.series import load_series
 from ehr.simulator import generating_pairs, simulate
 from ehr.simulator.holdout import draw
 from ehr.simulator.tables import load_tables

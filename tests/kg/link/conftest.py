@@ -59,6 +59,7 @@ KINDS = [
 TRIPLES = [
     *[(child, Predicate.SUBCLASS_OF, parent, 1.0) for child, parent in KINDS],
     ("HP:0031246", Predicate.SUBCLASS_OF, "HP:0012735", 1.0),
+    ("HP:0100749", Predicate.SUBCLASS_OF, "HP:0012531", 1.0),
     ("HP:0002875", Predicate.SUBCLASS_OF, "HP:0002094", 1.0),
     ("HP:0010741", Predicate.SUBCLASS_OF, "HP:0000969", 1.0),
     ("LOINC:2160-0", Predicate.HIGH_INDICATES, "HP:0003259", 1.0),

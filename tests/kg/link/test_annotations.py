@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.linking_notes import FLAGS, agreement, all_notes, draw, read_annotations
+from benchmarks.linking_notes import FLAGS, SETS, agreement, all_notes, draw, read_annotations
 from tests.kg.samples import phenotypes
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "tests" / "data" / "linking"
 TEXTS = ROOT.parent / "shared" / "data" / "text"
-FILES = ("develop", "unseen", "second")
+FILES = (*SETS, "second", "second_2")
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -38,21 +38,27 @@ def test_no_text_of_the_notes_is_kept() -> None:
             assert all(set(one) == {"start", "end", "concepts", "flags"} for one in record["mentions"])
 
 
-def test_agreement_is_what_the_readme_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("firsts", "second", "notes", "both"),
+    [(("develop", "unseen"), "second", 10, 343), (("unseen_2",), "second_2", 6, 139)],
+)
+def test_agreement_is_what_the_readme_says(
+    firsts: tuple[str, ...], second: str, notes: int, both: int, tmp_path: Path
+) -> None:
     first = tmp_path / "first.jsonl"
-    first.write_text("".join((FOLDER / f"{name}.jsonl").read_text() for name in ("develop", "unseen")))
-    found = agreement(first, FOLDER / "second.jsonl")
+    first.write_text("".join((FOLDER / f"{name}.jsonl").read_text() for name in firsts))
+    found = agreement(first, FOLDER / f"{second}.jsonl")
     columns = ("mention F1", "exact span F1", "concept accepted by both", *FLAGS)
     row = "| " + " | ".join(f"{found[name]:.3f}" for name in columns) + " |"
     assert row in (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert (found["notes"], found["mentions of both readers"]) == (10, 343)
+    assert (found["notes"], found["mentions of both readers"]) == (notes, both)
 
 
 @pytest.mark.skipif(not TEXTS.is_dir(), reason="the notes' texts are not here")
 def test_records_belong_to_the_notes_drawn() -> None:
     notes = all_notes(TEXTS)
     halves = draw(notes)
-    for half in ("develop", "unseen"):
+    for half in SETS:
         lines = (FOLDER / f"{half}.jsonl").read_text(encoding="utf-8").splitlines()
         records = {record["note"]: record for record in map(json.loads, lines)}
         assert sorted(records) == sorted(note for note, which in halves.items() if which == half)

@@ -18,7 +18,8 @@ from kg.bundle import Bundle
 from kg.explore import link_free_text
 from kg.link import link_text
 from kg.link.abbreviations import Sense, meaning
-from kg.link.context import context_rules, spelled_out
+from kg.link.context_rules import context_rules
+from kg.link.context_terms import spelled_out
 from kg.link.headings import find_headings
 from kg.link.labs import Range, abnormal_values, trends
 from kg.link.measures import measures
