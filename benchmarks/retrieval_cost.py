@@ -8,8 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from ehr.cohort import Cohort
+from kg.bundle import Bundle
 from kg.link import findings_of
 from kg.retrieve import Retriever
 from kg.types import Finding
@@ -55,7 +57,11 @@ class Cost:
 
 def cost(work: Callable[[Retriever], object], made: Callable[[], Retriever], patients: int) -> Cost:
     """Measure work with a retriever, `REPEATS` times; what ``made`` does is not counted."""
-    found = [measured(partial(work, made())) for _ in range(REPEATS)]
+    return cost_of([measured(partial(work, made())) for _ in range(REPEATS)], patients)
+
+
+def cost_of(found: Sequence[tuple[float, float]], patients: int) -> Cost:
+    """Turn wall and CPU seconds of repeats into the cost of a patient."""
     return Cost([1000 * wall / patients for wall, _ in found], [1000 * cpu / patients for _, cpu in found])
 
 
@@ -77,11 +83,22 @@ def objects(retriever: Retriever, patients: Patients) -> None:
         retriever.retrieve_many(patients[begin : begin + BATCH])
 
 
-def halves(retriever: Retriever, patients: Patients) -> None:
-    """Retrieve in two processes, which inherit nothing that was walked."""
-    context = multiprocessing.get_context("fork")
-    parts = [context.Process(target=rows, args=(retriever, patients[part::2])) for part in (0, 1)]
+def halves(graph: Path, patients: Patients) -> tuple[float, float]:
+    """Retrieve from nothing in two processes of their own that begin together; wall and CPU seconds."""
+    context = multiprocessing.get_context("spawn")
+    ready = context.Barrier(2)
+    here, there = context.Pipe(duplex=False)
+    parts = [context.Process(target=_half, args=(graph, patients[part::2], ready, there)) for part in (0, 1)]
     for one in parts:
         one.start()
+    there.close()  # so that a child that fails ends the wait
+    found = [here.recv() for _ in parts]
     for one in parts:
         one.join()
+    return max(wall for wall, _ in found), sum(cpu for _, cpu in found)
+
+
+def _half(graph: Path, patients: Patients, ready, pipe) -> None:  # type: ignore[no-untyped-def]
+    retriever = Retriever(Bundle.open(graph))
+    ready.wait()
+    pipe.send(measured(lambda: rows(retriever, patients)))
