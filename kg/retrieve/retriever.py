@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 100
 """Patients whose columns are made together."""
-_HELD = 20_000
+_HELD = 10_000
 """Different seeds (concept, state, weight, origins) of which something is kept for the next patient."""
 
 Patient = tuple[str, Sequence[Finding], str]
