@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 VERSION = 4
 """Version of the retrieval; a change makes older tables stale."""
-_BATCH = 100
+_BATCH = 50
 _ROW_GROUP = 100
 """Rows of the table that are held before they are written; a row is some ten thousand bytes."""
 
