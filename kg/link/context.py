@@ -107,6 +107,12 @@ def _asked(words: Words, first: int) -> bool:
     return attached or first == 1 or words.lower[first - 2] in _BEFORE_DOUBT
 
 
+def tells_of_relatives(words: Words, first: int, end: int, rules: ContextRules) -> bool:
+    """Say whether a sentence, a half-open range of tokens, has a trigger of the family."""
+    sentence = _Sentence(words.lower, first, end, [], rules)
+    return any(trigger.role == "family" for hit in sentence.hits for trigger, _ in hit.term.says)
+
+
 class _Sentence:
     """One sentence with its mentions and triggers."""
 
@@ -133,7 +139,7 @@ class _Sentence:
         self._apart = apart
         self._lower, self._first, self._end, self._rules = lower, first, end, rules
         self._begins = [start for start, _ in spans]
-        self._hits = self._find(spans)
+        self.hits = self._find(spans)
 
     def _find(self, spans: list[tuple[int, int]]) -> list[_Hit]:
         """Find the terms of the rules; one inside a mention is part of its name."""
@@ -157,8 +163,8 @@ class _Sentence:
 
     def colour(self, found: list[set[str]]) -> None:
         """Apply the rules to the sentence's mentions."""
-        onset = any(hit.term.onset for hit in self._hits)
-        for position, hit in enumerate(self._hits):
+        onset = any(hit.term.onset for hit in self.hits)
+        for position, hit in enumerate(self.hits):
             for trigger, both in hit.term.says:
                 if not self._applies(hit, trigger, both):
                     continue
@@ -179,8 +185,8 @@ class _Sentence:
         if role == "date":
             return ("dated",) if self._rules.short.isdisjoint(self._lower[low:high]) else ("dated", "over")
         if role == "dated":
-            inside = bisect_left(self._hits, (low,)), bisect_left(self._hits, (high,))
-            goes_on = any(hit.term.onset for hit in self._hits[slice(*inside)])
+            inside = bisect_left(self.hits, (low,)), bisect_left(self.hits, (high,))
+            goes_on = any(hit.term.onset for hit in self.hits[slice(*inside)])
             return ("dated",) if goes_on else ("dated", "over")
         if role == "initial":  # "initially" is past where the sentence says what came after
             return (
@@ -204,7 +210,7 @@ class _Sentence:
 
     def _scope(self, position: int, trigger: Trigger) -> tuple[int, int]:
         """Give a trigger's scope as a half-open range of tokens."""
-        hit = self._hits[position]
+        hit = self.hits[position]
         if trigger.direction == "forward":
             end = self._scope_end(position, trigger.role)
             if trigger.role in ("dated", "date") and hit.first != self._first:  # "…, in 2005 a stroke, cough"
@@ -225,15 +231,15 @@ class _Sentence:
         at = end
         while at > low and self._lower[at - 1] != ",":
             at -= 1
-        inside = bisect_left(self._hits, (at,)), bisect_left(self._hits, (end,))
-        denied = any("negated" in hit.term.ahead for hit in self._hits[slice(*inside)])
+        inside = bisect_left(self.hits, (at,)), bisect_left(self.hits, (end,))
+        denied = any("negated" in hit.term.ahead for hit in self.hits[slice(*inside)])
         return end if denied or not _LIST_WORDS.isdisjoint(self._lower[at:end]) else at
 
     def _scope_end(self, position: int, role: str) -> int:
         """Give the token after a forward scope; a word that ends scopes does not where only fillers lie between."""
-        here = self._hits[position]
+        here = self.hits[position]
         limit = min(self._end, here.last + 1 + _SHORT.get(role, self._rules.forward))
-        for later in self._hits[position + 1 : position + 2 + self._rules.forward]:
+        for later in self.hits[position + 1 : position + 2 + self._rules.forward]:
             if later.first >= limit:
                 break
             ends = self._ends(later, role)
@@ -248,9 +254,9 @@ class _Sentence:
 
     def _scope_start(self, position: int, role: str) -> int:
         """Give the first token of a backward scope."""
-        here = self._hits[position]
+        here = self.hits[position]
         low = max(self._first, here.first - _SHORT.get(role, self._rules.backward))
-        for earlier in reversed(self._hits[max(0, position - self._rules.backward - 1) : position]):
+        for earlier in reversed(self.hits[max(0, position - self._rules.backward - 1) : position]):
             if earlier.last < low:
                 break
             if earlier.last + 1 == here.first and self._ends(earlier, role):

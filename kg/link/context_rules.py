@@ -37,6 +37,7 @@ class ContextRules:
         fillers: words that may stand between a trigger and a word that would end its scope.
         forward, backward: a trigger's reach in tokens.
         short: words for what is soon over.
+        patient: words for the patient.
         again_before, again_after: words beside a finding that is there, though said to be gone before.
         sections: flag by section.
         headings: section by heading.
@@ -50,6 +51,7 @@ class ContextRules:
     forward: int
     backward: int
     short: frozenset[str]
+    patient: frozenset[str]
     again_before: frozenset[str]
     again_after: frozenset[str]
     sections: dict[str, str]
@@ -86,6 +88,7 @@ def context_rules(own: Path | None = None) -> ContextRules:
         forward=int(data["reach"]["forward"]),
         backward=int(data["reach"]["backward"]),
         short=frozenset(data["again"]["short"]),
+        patient=frozenset(data["relatives"]["patient"]),
         again_before=frozenset(data["again"]["before"]),
         again_after=frozenset(data["again"]["after"]),
         sections=dict(data["sections"]),

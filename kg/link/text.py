@@ -16,7 +16,7 @@ from kg.link.lexicon import lexicon
 from kg.link.match import Matcher, matcher_for
 from kg.link.measures import measures
 from kg.link.parts import parts
-from kg.link.story import follow
+from kg.link.story import follow, follow_relatives
 from kg.link.words import cut
 from kg.types import Mention
 
@@ -92,6 +92,7 @@ class Linker:
             return []
         rules = self._held.rules
         flags = flags_of(words, [(first, last) for _, first, last in matches], rules)
+        follow_relatives(words, matches, flags, rules)
         follow(words, matches, flags, self._held.is_a, rules)
         colour = rules.sections.get(section) if section else None
         sections = Sections(text, rules.headings)

@@ -96,6 +96,23 @@ cough fever stroke pain the this was initially now negative is noted"""
 WORDS = TEXT.split()
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "Father died of a stroke. Siblings are well. Negative for diabetes or fever.",
+            ["family", "negated family", "negated family"],
+        ),
+        ("Father had a stroke. His mother is well. The patient has fever.", ["family", ""]),
+        ("Father had a stroke. His mother is well.\n\nFever and cough.", ["family", "", ""]),
+        ("Cough for a week. Fever. Pain. Father had a stroke.", ["", "", "", "family"]),
+        ("Mother reports fever. Father says that he has a cough. Chest pain.", ["", "", ""]),
+    ],
+)
+def test_a_passage_about_relatives_goes_on(text: str, expected: list[str], bundle: Bundle) -> None:
+    assert flags(text, bundle) == expected
+
+
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=st.lists(st.sampled_from(WORDS), max_size=30), follow=st.sampled_from(["", " Chills."]))
 def test_a_sentence_that_names_nothing_gone_leaves_what_comes_after_alone(
