@@ -1,6 +1,8 @@
 """How well and how fast text is linked to concepts, on notes annotated by hand, beside what others offer.
 
-    python -m benchmarks.linking --half develop|unseen --texts DIR [--bundle graph/] [--errors] [--no-peers]
+    python -m benchmarks.linking --half SET --texts DIR [--bundle graph/] [--errors] [--no-peers]
+
+``SET`` is ``develop``, ``unseen``, ``develop_2`` or ``unseen_2``.
 
 ``DIR`` holds ACI-Bench and MTS-Dialog (see ``benchmarks/linking_notes.py``). Scores: mentions (a span that overlaps an
 annotated one, one to one), terms (one of the accepted ones), and each context flag among the mentions found; 95 %
@@ -9,7 +11,7 @@ than the annotations' release counts as its nearest parents of that release (whe
 and a merged one as each of its parts. Speed is characters a CPU second of one core, everything loaded, measured in turn
 with each peer (``benchmarks/linking_speed.py``). spaCy's PhraseMatcher with every HPO name and synonym, negspaCy and
 medspaCy run in virtual environments of their own.
-``--errors`` lists what went wrong, but never for ``unseen``.
+``--errors`` lists what went wrong, but never for what is unseen.
 """
 
 from __future__ import annotations

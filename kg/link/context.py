@@ -16,7 +16,7 @@ from kg.link.context_rules import ContextRules, context_rules
 from kg.link.context_terms import AFFIRMED, KINDS, MEANS, Term, Trigger
 from kg.link.words import Words
 
-_SHORT = {"former": 4, "beside": 4}
+_SHORT = {"former": 4, "beside": 4, "current": 4, "happened": 4}
 """Tokens in which "previous" and "negative" find what they qualify."""
 _CLAUSE_ENDS = frozenset(".;,)\n")
 _LIST_WORDS = frozenset((",", "or", "nor"))
@@ -41,11 +41,13 @@ class Course:
         lasting: of those that do not pass (diabetes): "history of" leaves them current.
         events: happen and are over (a fracture, an infarction): past wherever a time in the past is given.
         removable: gone once they were taken out (a tumor, a stone).
+        momentary: happen in a moment (a stroke): "had" one says that it is past.
     """
 
     lasting: Collection[str]
     events: Collection[str]
     removable: Collection[str]
+    momentary: Collection[str]
 
     def is_past(self, concept: str, said: set[str]) -> bool:
         """Say whether a mention is past and not now.
@@ -53,13 +55,16 @@ class Course:
         Args:
             concept: what is mentioned.
             said: what the text says of it: a flag, ``resolved``, ``history_of``, ``dated`` (a time in the past is
-                given), ``over`` (and nothing says that it began then or goes on), ``removed``.
+                given), ``over`` (and nothing says that it began then or goes on), ``removed``, ``happened``,
+                ``current``.
         """
         if "family" in said:  # of a relative, "history of" says no more than that there was a case
             return False
+        if "current" in said and "resolved" not in said:
+            return False
         if "historical" in said or "resolved" in said or ("dated" in said and concept in self.events):
             return True
-        if "removed" in said and concept in self.removable:
+        if ("removed" in said and concept in self.removable) or ("happened" in said and concept in self.momentary):
             return True
         passes = concept.startswith(("HP:", "CCS:")) and concept not in self.lasting  # drugs and habits stay
         return passes and ("history_of" in said or "over" in said)
@@ -102,6 +107,12 @@ def _asked(words: Words, first: int) -> bool:
     return attached or first == 1 or words.lower[first - 2] in _BEFORE_DOUBT
 
 
+def tells_of_relatives(words: Words, first: int, end: int, rules: ContextRules) -> bool:
+    """Say whether a sentence, a half-open range of tokens, has a trigger of the family."""
+    sentence = _Sentence(words.lower, first, end, [], rules)
+    return any(trigger.role == "family" for hit in sentence.hits for trigger, _ in hit.term.says)
+
+
 class _Sentence:
     """One sentence with its mentions and triggers."""
 
@@ -128,7 +139,7 @@ class _Sentence:
         self._apart = apart
         self._lower, self._first, self._end, self._rules = lower, first, end, rules
         self._begins = [start for start, _ in spans]
-        self._hits = self._find(spans)
+        self.hits = self._find(spans)
 
     def _find(self, spans: list[tuple[int, int]]) -> list[_Hit]:
         """Find the terms of the rules; one inside a mention is part of its name."""
@@ -152,8 +163,8 @@ class _Sentence:
 
     def colour(self, found: list[set[str]]) -> None:
         """Apply the rules to the sentence's mentions."""
-        onset = any(hit.term.onset for hit in self._hits)
-        for position, hit in enumerate(self._hits):
+        onset = any(hit.term.onset for hit in self.hits)
+        for position, hit in enumerate(self.hits):
             for trigger, both in hit.term.says:
                 if not self._applies(hit, trigger, both):
                     continue
@@ -172,12 +183,17 @@ class _Sentence:
     def _said(self, role: str, low: int, high: int) -> tuple[str, ...]:
         """Give what a trigger says of the mentions in its scope."""
         if role == "date":
-            return ("dated",)
+            return ("dated",) if self._rules.short.isdisjoint(self._lower[low:high]) else ("dated", "over")
         if role == "dated":
-            goes_on = any(hit.term.onset for hit in self._hits if low <= hit.first < high)
+            inside = bisect_left(self.hits, (low,)), bisect_left(self.hits, (high,))
+            goes_on = any(hit.term.onset for hit in self.hits[slice(*inside)])
             return ("dated",) if goes_on else ("dated", "over")
         if role == "initial":  # "initially" is past where the sentence says what came after
-            return ("over",) if not _CONTRAST.isdisjoint(self._lower[high : self._end]) else ()
+            return (
+                ("over",)
+                if not _CONTRAST.isdisjoint(self._lower[low : min(self._end, high + self._rules.forward)])
+                else ()
+            )
         return (MEANS.get(role, role),)
 
     def _applies(self, hit: _Hit, trigger: Trigger, both: bool) -> bool:
@@ -194,10 +210,15 @@ class _Sentence:
 
     def _scope(self, position: int, trigger: Trigger) -> tuple[int, int]:
         """Give a trigger's scope as a half-open range of tokens."""
-        hit = self._hits[position]
+        hit = self.hits[position]
         if trigger.direction == "forward":
-            return hit.last + 1, self._scope_end(position, trigger.role)
+            end = self._scope_end(position, trigger.role)
+            if trigger.role in ("dated", "date") and hit.first != self._first:  # "…, in 2005 a stroke, cough"
+                end = next((at for at in range(hit.last + 1, end) if self._lower[at] == ","), end)
+            return hit.last + 1, end
         low = self._scope_start(position, trigger.role)
+        if trigger.role in ("dated", "date"):
+            low = next((at + 1 for at in range(hit.first - 2, low, -1) if self._lower[at] == ","), low)
         if trigger.role == AFFIRMED:
             return self._affirmed(low, hit.first), hit.first
         return low, hit.first
@@ -210,14 +231,15 @@ class _Sentence:
         at = end
         while at > low and self._lower[at - 1] != ",":
             at -= 1
-        denied = any("negated" in hit.term.ahead for hit in self._hits if at <= hit.first < end)
+        inside = bisect_left(self.hits, (at,)), bisect_left(self.hits, (end,))
+        denied = any("negated" in hit.term.ahead for hit in self.hits[slice(*inside)])
         return end if denied or not _LIST_WORDS.isdisjoint(self._lower[at:end]) else at
 
     def _scope_end(self, position: int, role: str) -> int:
         """Give the token after a forward scope; a word that ends scopes does not where only fillers lie between."""
-        here = self._hits[position]
+        here = self.hits[position]
         limit = min(self._end, here.last + 1 + _SHORT.get(role, self._rules.forward))
-        for later in self._hits[position + 1 : position + 2 + self._rules.forward]:
+        for later in self.hits[position + 1 : position + 2 + self._rules.forward]:
             if later.first >= limit:
                 break
             ends = self._ends(later, role)
@@ -232,9 +254,9 @@ class _Sentence:
 
     def _scope_start(self, position: int, role: str) -> int:
         """Give the first token of a backward scope."""
-        here = self._hits[position]
+        here = self.hits[position]
         low = max(self._first, here.first - _SHORT.get(role, self._rules.backward))
-        for earlier in reversed(self._hits[max(0, position - self._rules.backward - 1) : position]):
+        for earlier in reversed(self.hits[max(0, position - self._rules.backward - 1) : position]):
             if earlier.last < low:
                 break
             if earlier.last + 1 == here.first and self._ends(earlier, role):
@@ -251,4 +273,5 @@ class _Sentence:
         before = self._lower[hit.first - 1] if hit.first > self._first else ""
         if before != ",":
             return before in _LIST_WORDS
-        return not _LIST_WORDS.isdisjoint(set(self._lower[hit.last + 1 : self._end]) - {","})
+        onward = self._lower[hit.last + 1 : min(self._end, hit.last + 1 + self._rules.forward)]
+        return "or" in onward or "nor" in onward

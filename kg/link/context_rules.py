@@ -36,10 +36,12 @@ class ContextRules:
         heads: the terms by their first token.
         fillers: words that may stand between a trigger and a word that would end its scope.
         forward, backward: a trigger's reach in tokens.
+        short: words for what is soon over.
+        patient: words for the patient.
         again_before, again_after: words beside a finding that is there, though said to be gone before.
         sections: flag by section.
         headings: section by heading.
-        lasting, passing, events, removable: concepts of which, and of all below, is said how they go over time.
+        lasting, passing, events, removable, momentary: how these concepts, and all below them, go over time.
         lasting_alone: the same as ``lasting``, without those below.
         digest: of all files read.
     """
@@ -48,6 +50,8 @@ class ContextRules:
     fillers: frozenset[str]
     forward: int
     backward: int
+    short: frozenset[str]
+    patient: frozenset[str]
     again_before: frozenset[str]
     again_after: frozenset[str]
     sections: dict[str, str]
@@ -57,6 +61,7 @@ class ContextRules:
     passing: tuple[str, ...]
     events: tuple[str, ...]
     removable: tuple[str, ...]
+    momentary: tuple[str, ...]
     digest: str
 
 
@@ -82,6 +87,8 @@ def context_rules(own: Path | None = None) -> ContextRules:
         fillers=frozenset(data["fillers"]),
         forward=int(data["reach"]["forward"]),
         backward=int(data["reach"]["backward"]),
+        short=frozenset(data["again"]["short"]),
+        patient=frozenset(data["relatives"]["patient"]),
         again_before=frozenset(data["again"]["before"]),
         again_after=frozenset(data["again"]["after"]),
         sections=dict(data["sections"]),
@@ -91,6 +98,7 @@ def context_rules(own: Path | None = None) -> ContextRules:
         passing=tuple(over_time["passing"]),
         events=tuple(over_time["events"]),
         removable=tuple(over_time["removable"]),
+        momentary=tuple(over_time["momentary"]),
         digest=hashlib.sha256(raw).hexdigest()[:16],
     )
 

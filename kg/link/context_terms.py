@@ -11,7 +11,7 @@ from kg.link.words import cut
 FLAGS = (
     *("negated", "historical", "hypothetical", "family"),
     *("resolved", "history_of", "risk", "narrow", "ago", "post", "beside"),
-    *("former", "dated", "date", "initial", "removed"),
+    *("former", "dated", "date", "initial", "removed", "current", "happened"),
 )
 """What a trigger may say; beyond the four flags, what `kg.link.context` makes of them."""
 MEANS = {

@@ -16,7 +16,7 @@ from kg.link.lexicon import lexicon
 from kg.link.match import Matcher, matcher_for
 from kg.link.measures import measures
 from kg.link.parts import parts
-from kg.link.story import follow
+from kg.link.story import follow, follow_relatives
 from kg.link.words import cut
 from kg.types import Mention
 
@@ -92,6 +92,7 @@ class Linker:
             return []
         rules = self._held.rules
         flags = flags_of(words, [(first, last) for _, first, last in matches], rules)
+        follow_relatives(words, matches, flags, rules)
         follow(words, matches, flags, self._held.is_a, rules)
         colour = rules.sections.get(section) if section else None
         sections = Sections(text, rules.headings)
@@ -130,7 +131,7 @@ def _course(bundle: Bundle, rules: ContextRules) -> Course:
     if key not in _COURSES:
         parents = parents_of(bundle)
         lasting = descendants_of(rules.lasting, parents) - descendants_of(rules.passing, parents)
-        events, removable = descendants_of(rules.events, parents), descendants_of(rules.removable, parents)
+        others = (descendants_of(roots, parents) for roots in (rules.events, rules.removable, rules.momentary))
         _COURSES.clear()
-        _COURSES[key] = Course(frozenset(lasting | set(rules.lasting_alone)), frozenset(events), frozenset(removable))
+        _COURSES[key] = Course(frozenset(lasting | set(rules.lasting_alone)), *map(frozenset, others))
     return _COURSES[key]

@@ -15,7 +15,7 @@ from kg.link import findings_of
 from kg.retrieve.explain import Row, explain_nodes
 from kg.retrieve.retriever import Retriever
 from kg.retrieve.seeds import MODES
-from kg.retrieve.table import SCHEMA, from_frame, to_frame
+from kg.retrieve.table import SCHEMA, from_frame
 from kg.types import PatientSubgraph
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _frames(cohort: Cohort, retriever: Retriever) -> Iterator[pl.DataFrame]:
             batch = ids[begin : begin + _BATCH]
             found = findings_of(cohort, batch)
             wanted = [(admission, found[admission], mode) for admission in batch for mode in MODES]
-            yield to_frame(retriever.retrieve_many(wanted))
+            yield retriever.retrieve_table(wanted)
             advance(len(batch))
 
 

@@ -12,8 +12,10 @@ import numpy as np
 
 from ehr.errors import InputError
 from kg.retrieve.evidence import MEASURES, EvidenceIndex, Triple
-from kg.retrieve.paths import best_paths, evidence_paths, evidence_score
+from kg.retrieve.path_store import PathStore
+from kg.retrieve.path_table import all_paths, best_paths, evidence_of
 from kg.retrieve.rewiring import permuted_objects
+from kg.retrieve.roster import Labels
 from kg.retrieve.seeds import Start
 from kg.types import Edge, PatientSubgraph, statement_id
 from kg.vocabulary import Category
@@ -54,12 +56,14 @@ def _with_paths(subgraph: PatientSubgraph) -> PatientSubgraph:
         if triple.predicate in MEASURES:
             directions.setdefault(triple.object, set()).add(MEASURES[triple.predicate])
     starts = [Start(seed, frozenset(directions.get(seed.concept, ()))) for seed in subgraph.seeds]
-    paths = best_paths(evidence_paths(starts, EvidenceIndex(triples, candidates)))
-    evidence = evidence_score(paths)
-    scores = tuple(
-        evidence.get(node, 0.0) if category is Category.DISEASE else score
-        for node, category, score in zip(nodes, subgraph.categories, subgraph.scores, strict=True)
-    )
+    ids = sorted(nodes)
+    places = {node: at for at, node in enumerate(ids)}
+    store = PathStore(EvidenceIndex(triples, candidates), ids, places, sorted(candidates), Labels())
+    entries = np.array([store.entry(start) for start in starts], dtype=np.int64)
+    found = best_paths(all_paths(store, 1, np.zeros_like(entries), entries), store)
+    evidence = dict(zip(store.candidates, evidence_of(found, store, 1)[0].tolist(), strict=True))
+    scores = tuple(evidence.get(node, score) for node, score in zip(nodes, subgraph.scores, strict=True))
+    paths = store.objects(found.template.tolist(), found.score.tolist())
     return replace(subgraph, paths=tuple(paths), scores=scores)
 
 

@@ -7,17 +7,16 @@ about the candidates.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kg.retrieve.evidence import INDICATES, MEASURES, Triple
+from kg.retrieve.evidence import Triple
 from kg.retrieve.pagerank import transition
 from kg.retrieve.rewiring import rewire_triples
-from kg.retrieve.snapshot import CATEGORIES, PREDICATES, Snapshot
+from kg.retrieve.snapshot import CATEGORIES, PREDICATES, Snapshot, pointers
 from kg.vocabulary import Category, Predicate
 
 _WALKED = {
@@ -39,17 +38,6 @@ _HUB = 0.5
 """Exponent by which a concept's degree damps the walk into it."""
 _KEPT = (Category.PHENOTYPE, Category.MEASUREMENT, Category.DRUG, Category.PROCEDURE, Category.EXPOSURE)
 _PIECE = 500_000
-_HELD = 50_000
-
-
-class Step(NamedTuple):
-    """A statement seen from its subject; ``measure`` is the (series, direction) that it speaks of, if any."""
-
-    target: int
-    predicate: Predicate
-    statement: str
-    weight: float
-    measure: tuple[int, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +54,8 @@ class Core:
         candidates: ids of the candidate diseases, sorted, whether or not the bundle has them.
         snapshot: the whole graph.
         places: each concept's place in the snapshot, -1 where it has none, shape ``(n,)``.
-        rewired: statements by subject's index where the graph is rewired, else None.
-        held: statements that were read lately, by place in the snapshot.
+        graph: whose statements are the edges of subgraphs: the snapshot, or the rewired statements.
+        graph_places: each concept's place in ``graph``, -1 where it has none, shape ``(n,)``; ascending where it has.
     """
 
     ids: tuple[str, ...]
@@ -80,48 +68,8 @@ class Core:
     candidates: tuple[str, ...]
     snapshot: Snapshot
     places: NDArray[np.int64]
-    rewired: Mapping[int, list[Step]] | None = None
-    held: dict[int, Step] = field(default_factory=dict)
-
-    def steps_among(self, chosen: Sequence[int], known_among: int = 0) -> list[list[Step]]:
-        """Give for each of the chosen concepts the statements about another of them, read from the snapshot.
-
-        Args:
-            chosen: different concepts.
-            known_among: statements of which both ends are among the first so many are left out.
-        """
-        inside = set(chosen)
-        if self.rewired is not None:
-            head = set(chosen[:known_among])
-            return [
-                [s for s in self.rewired.get(n, ()) if s.target in inside and not (n in head and s.target in head)]
-                for n in chosen
-            ]
-        found: dict[int, list[Step]] = {node: [] for node in chosen}
-        known = sorted(node for node in chosen if self.places[node] >= 0)
-        places = self.places[known]  # ascending, as both are in the order of ids
-        s = self.snapshot
-        edges = s.out_edges(places)
-        ends = s.targets[edges]
-        at = np.minimum(np.searchsorted(places, ends), max(len(places) - 1, 0))
-        hits = np.flatnonzero(places[at] == ends) if len(places) else edges
-        subjects = np.searchsorted(places, s.subjects(edges[hits]))
-        if known_among:
-            first = np.isin(places, self.places[list(chosen[:known_among])])
-            new = ~(first[subjects] & first[at[hits]])
-            subjects, hits = subjects[new], hits[new]
-        held = self.held
-        for subject, target, edge in zip(subjects.tolist(), at[hits].tolist(), edges[hits].tolist(), strict=True):
-            step = held.get(edge)
-            if step is None:
-                if len(held) >= _HELD:
-                    held.clear()
-                predicate = PREDICATES[s.predicates[edge]]
-                measure = _measure(known[subject], predicate, known[target])
-                step = Step(known[target], predicate, s.statements[edge].decode(), float(s.weights[edge]), measure)
-                held[edge] = step
-            found[known[subject]].append(step)
-        return [found[node] for node in chosen]
+    graph: Snapshot
+    graph_places: NDArray[np.int64]
 
 
 def make_core(snapshot: Snapshot, candidates: Iterable[str], *, rewired_seed: int | None = None) -> Core:
@@ -142,14 +90,10 @@ def make_core(snapshot: Snapshot, candidates: Iterable[str], *, rewired_seed: in
     names = {at: identifier for identifier, at in keep.items()}
     walked = None if rewired_seed is not None else [PREDICATES.index(p) for p, rate in _WALKED.items() if rate > 0]
     triples = _triples(snapshot, names, walked)
-    rewired: dict[int, list[Step]] | None = None
+    graph, graph_places = snapshot, places
     if rewired_seed is not None:
         triples = rewire_triples(triples, rewired_seed)
-        rewired = {}
-        for t in triples:
-            measure = _measure(place[t.subject], t.predicate, place[t.object])
-            step = Step(place[t.object], t.predicate, t.statement, t.weight, measure)
-            rewired.setdefault(place[t.subject], []).append(step)
+        graph, graph_places = _as_snapshot(triples, known, place), np.arange(len(known), dtype=np.int64)
     transposed, dangling = transition(_adjacency(triples, place))
     return Core(
         ids=known,
@@ -162,7 +106,8 @@ def make_core(snapshot: Snapshot, candidates: Iterable[str], *, rewired_seed: in
         candidates=tuple(wanted),
         snapshot=snapshot,
         places=places,
-        rewired=rewired,
+        graph=graph,
+        graph_places=graph_places,
     )
 
 
@@ -192,11 +137,24 @@ def _triples(snapshot: Snapshot, names: Mapping[int, str], predicates: list[int]
     return found
 
 
-def _measure(subject: int, predicate: Predicate, target: int) -> tuple[int, str] | None:
-    """Give the (series, direction) that a statement speaks of, if any."""
-    if predicate in MEASURES:
-        return target, MEASURES[predicate]
-    return (subject, INDICATES[predicate]) if predicate in INDICATES else None
+def _as_snapshot(triples: Sequence[Triple], ids: Sequence[str], place: Mapping[str, int]) -> Snapshot:
+    """Lay statements out as a snapshot; those of one subject keep their order."""
+    triples = sorted(triples, key=lambda t: place[t.subject])
+    encoded = [identifier.encode() for identifier in ids]
+    targets = np.array([place[t.object] for t in triples], dtype=np.int32)
+    return Snapshot(
+        id_bytes=np.frombuffer(b"".join(encoded), dtype=np.uint8),
+        id_ends=np.concatenate([[0], np.cumsum([len(one) for one in encoded])]).astype(np.int64),
+        categories=np.zeros(len(ids), dtype=np.int8),
+        indptr=pointers(np.array([place[t.subject] for t in triples], dtype=np.int64), len(ids)),
+        targets=targets,
+        predicates=np.array([PREDICATES.index(t.predicate) for t in triples], dtype=np.int8),
+        weights=np.array([t.weight for t in triples], dtype=np.float64),
+        statements=np.array([t.statement for t in triples], dtype=np.bytes_),
+        incoming_indptr=pointers(targets, len(ids)),
+        incoming=np.argsort(targets, kind="stable").astype(np.int32),
+        information=np.ones(len(ids)),
+    )
 
 
 def _adjacency(triples: Iterable[Triple], place: Mapping[str, int]) -> sparse.csr_matrix:

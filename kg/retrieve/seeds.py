@@ -25,6 +25,11 @@ class Start:
     seed: Seed
     directions: frozenset[str]
 
+    @property
+    def order(self) -> tuple[float, str]:
+        """Sort key: the heaviest first."""
+        return -self.seed.weight, self.seed.concept
+
 
 def state_of(finding: Finding) -> str | None:
     """Give a finding's state as a seed; None where it is only possible.
@@ -36,9 +41,12 @@ def state_of(finding: Finding) -> str | None:
         return None
     if finding.family:
         return None if finding.negated else "family"
-    if finding.negated:
-        return "denied"
-    return "historical" if finding.historical else "present"
+    return "denied" if finding.negated else "historical" if finding.historical else "present"
+
+
+Item = tuple[str, str, float, str | None]
+"""State, origin, weight and direction (where the concept is the series itself) of a finding."""
+Items = tuple[Item, ...]
 
 
 def seeds_of(findings: Iterable[Finding], mode: str, core: Core) -> list[Start]:
@@ -47,22 +55,44 @@ def seeds_of(findings: Iterable[Finding], mode: str, core: Core) -> list[Start]:
     A concept that is present in one place and denied in another is present. The weight grows a little with repetition
     and with the term's information content.
     """
-    by_concept: dict[str, list[tuple[str, Finding]]] = {}
+    groups = in_mode(gathered(findings, core), mode)
+    return sorted([start_of(concept, items, core) for concept, items in groups], key=lambda start: start.order)
+
+
+def gathered(findings: Iterable[Finding], core: Core) -> dict[str, list[Item]]:
+    """Group the findings that may be seeds by concept."""
+    every: dict[str, list[Item]] = {}
+    place = core.place
     for finding in findings:
+        concept = finding.concept
+        if concept not in place:
+            continue
         state = state_of(finding)
-        if state is None or finding.concept not in core.place:
+        if state is None:
             continue
-        if mode == "labs" and finding.origin not in LAB_ORIGINS:
-            continue
-        by_concept.setdefault(finding.concept, []).append((state, finding))
-    starts = [_start(concept, by_concept[concept], core) for concept in sorted(by_concept)]
-    return sorted(starts, key=lambda start: (-start.seed.weight, start.seed.concept))
+        direction = (finding.direction or None) if finding.code == concept else None
+        item = (state, finding.origin, finding.weight, direction)
+        held = every.get(concept)
+        if held is None:
+            every[concept] = [item]
+        else:
+            held.append(item)
+    return every
 
 
-def _start(concept: str, found: list[tuple[str, Finding]], core: Core) -> Start:
-    state = min((state for state, _ in found), key=_ORDER.index)
-    counted = [finding for other, finding in found if other == state]
-    strongest = max(finding.weight for finding in counted)
+def in_mode(groups: Mapping[str, list[Item]], mode: str) -> list[tuple[str, Items]]:
+    """Give the groups, or what of them is from labs and vital signs."""
+    if mode == "all":
+        return [(concept, tuple(items)) for concept, items in groups.items()]
+    labs = [(concept, tuple([item for item in items if item[1] in LAB_ORIGINS])) for concept, items in groups.items()]
+    return [group for group in labs if group[1]]
+
+
+def start_of(concept: str, found: Items, core: Core) -> Start:
+    """Make a seed of the findings of one concept."""
+    state = min((item[0] for item in found), key=_ORDER.index)
+    counted = [item for item in found if item[0] == state]
+    strongest = max(weight for _, _, weight, _ in counted)
     weight = min(1.0, strongest * (1 + _REPEAT * (len(counted) - 1)))
     place = core.place[concept]
     if core.categories[place] is Category.PHENOTYPE:
@@ -70,17 +100,17 @@ def _start(concept: str, found: list[tuple[str, Finding]], core: Core) -> Start:
     seed = Seed(
         concept=concept,
         weight=round(weight * STATE_WEIGHTS[state], 6),
-        origins=tuple(sorted({finding.origin for finding in counted})),
+        origins=tuple(sorted({origin for _, origin, _, _ in counted})),
         state=state,
     )
-    directions = frozenset(f.direction for f in counted if f.direction and f.code == concept)
-    return Start(seed, directions)
+    return Start(seed, frozenset(direction for _, _, _, direction in counted if direction))
 
 
-def measured_directions(findings: Iterable[Finding]) -> Mapping[str, set[str]]:
+def measured_directions(findings: Iterable[Finding], mode: str) -> dict[str, set[str]]:
     """Give the directions in which each series was abnormal."""
     directions: dict[str, set[str]] = {}
     for finding in findings:
-        if finding.code and finding.direction and finding.present:
-            directions.setdefault(finding.code, set()).add(finding.direction)
+        code, direction = finding.code, finding.direction
+        if code and direction and finding.present and (mode == "all" or finding.origin in LAB_ORIGINS):
+            directions.setdefault(code, set()).add(direction)
     return directions

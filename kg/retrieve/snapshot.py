@@ -148,12 +148,12 @@ def snapshot_of(concepts: pl.LazyFrame, statements: pl.LazyFrame) -> Snapshot:
         id_bytes=np.frombuffer(b"".join(encoded), dtype=np.uint8),
         id_ends=np.concatenate([[0], np.cumsum([len(one) for one in encoded])]).astype(np.int64),
         categories=np.array([categories.get(c, len(CATEGORIES) - 1) for c in kept["category"]], dtype=np.int8),
-        indptr=_pointers(sources, n),
+        indptr=pointers(sources, n),
         targets=targets,
         predicates=kinds,
         weights=rows["weight"].to_numpy().astype(np.float64),
         statements=np.array(rows["id"].to_list(), dtype=np.bytes_),
-        incoming_indptr=_pointers(targets, n),
+        incoming_indptr=pointers(targets, n),
         incoming=np.argsort(targets, kind="stable").astype(np.int32),
         information=information_content(
             hierarchy,
@@ -165,5 +165,6 @@ def snapshot_of(concepts: pl.LazyFrame, statements: pl.LazyFrame) -> Snapshot:
     )
 
 
-def _pointers(ends: NDArray[np.integer], n: int) -> NDArray[np.int64]:
+def pointers(ends: NDArray[np.integer], n: int) -> NDArray[np.int64]:
+    """Give where the entries of each of ``n`` rows begin, and where the last row ends."""
     return np.concatenate([[0], np.cumsum(np.bincount(ends, minlength=n))]).astype(np.int64)

@@ -31,6 +31,11 @@ def test_every_record_is_whole(name: str) -> None:
 
 
 def test_no_text_of_the_notes_is_kept() -> None:
+    for line in (FOLDER / "flags.jsonl").read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        assert set(record) == {"note", "reader", "sha256", "mentions"}
+        for one in record["mentions"]:
+            assert set(one) == {"start", "end", "flags"} and set(one["flags"]) <= set(FLAGS)
     for name in FILES:
         for line in (FOLDER / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
             record = json.loads(line)

@@ -37,6 +37,12 @@ def flags(text: str, bundle: Bundle) -> list[str]:
         ("Initially she had fever; now she has a cough.", ["historical", ""]),
         ("She no longer has any nausea.", ["historical"]),
         ("Father has a history of stroke.", ["family"]),
+        ("She has had a stroke and pain from her stroke.", ["historical", "", "historical"]),
+        ("Follow-up after a heart attack.", ["historical"]),
+        ("Past medical history: newly diagnosed pneumonia, stroke", ["", "historical"]),
+        ("In 11/92 he had an episode of nausea, now cough.", ["historical", ""]),
+        ("She denies any more nausea.", ["historical"]),
+        ("Cough, stroke several years before on the right, nausea, which is present.", ["", "historical", ""]),
     ],
 )
 def test_times(text: str, expected: list[str], bundle: Bundle) -> None:
@@ -72,6 +78,9 @@ def test_what_was_called_gone_stays_past(text: str, expected: list[str], bundle:
         ("He is fever free.", ["negated"]),
         ("No treatment was given and the cough went on.", [""]),
         ("He denies, however, any cough.", ["negated"]),
+        ("The mother has described a cough. No one else has fever.", ["", "negated family"]),
+        ("He denies pain, just nausea.", ["negated", ""]),
+        ("To evaluate for causes of nausea or fever.", ["", ""]),
         ("Possible heart attack, ?stroke.", ["hypothetical", "hypothetical"]),
         ("Is there fever? Cough.", ["", ""]),
         ("If he would have a fever of 101.4, chills or cough, call.", ["hypothetical"] * 3),
@@ -85,6 +94,23 @@ def test_lists_doubts_and_words_of_others(text: str, expected: list[str], bundle
 TEXT = """no not denies history of previous before has had resolved ago years three in 1996 , . ; ? but and or father if
 cough fever stroke pain the this was initially now negative is noted"""
 WORDS = TEXT.split()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "Father died of a stroke. Siblings are well. Negative for diabetes or fever.",
+            ["family", "negated family", "negated family"],
+        ),
+        ("Father had a stroke. His mother is well. The patient has fever.", ["family", ""]),
+        ("Father had a stroke. His mother is well.\n\nFever and cough.", ["family", "", ""]),
+        ("Cough for a week. Fever. Pain. Father had a stroke.", ["", "", "", "family"]),
+        ("Mother reports fever. Father says that he has a cough. Chest pain.", ["", "", ""]),
+    ],
+)
+def test_a_passage_about_relatives_goes_on(text: str, expected: list[str], bundle: Bundle) -> None:
+    assert flags(text, bundle) == expected
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
