@@ -134,14 +134,13 @@ class _Chunks(dict[str, tuple[str | int | bool, ...]]):
         self._after = after
 
     def __missing__(self, chunk: str) -> tuple[str | int | bool, ...]:
-        parts: list[str | int | bool] = []
         whole = chunk + self._after
-        # most are a word, with or without a mark after it: no need to search
-        pieces = (whole,) if chunk.isalnum() else _PIECE.findall(whole)
-        for piece in pieces:
+        row: list[str | int | bool] = []
+        # most are a word: no need to search
+        for piece in (whole,) if chunk.isalnum() else _PIECE.findall(whole):
             lower = piece.rstrip().lower() or "\n"
-            parts += (lower, _normal(lower), len(piece), lower in _BREAKING)
-        made = tuple(parts)
+            row.extend((lower, _normal(lower), len(piece), lower in _BREAKING))
+        made = tuple(row)
         if len(chunk) <= _LONGEST_KEPT:
             if len(self) > _MOST_CHUNKS:
                 self.clear()
