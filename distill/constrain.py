@@ -1,4 +1,4 @@
-"""Decoding under the constraint of the label set: in the list of diseases only labels' names can be written."""
+"""Decoding: in the list of diseases only labels' names can be written, and no text runs in a circle."""
 
 from __future__ import annotations
 
@@ -90,4 +90,34 @@ class DiseaseListConstraint(LogitsProcessor):
                 values = scores[row, kept].clone()
                 scores[row] = float("-inf")
                 scores[row, kept] = values
+        return scores
+
+
+class NoLoops(LogitsProcessor):
+    """Forbids the token that would repeat at once what was just written: "chest pain and chest pain and".
+
+    A small model that reads greedily falls into such loops and never ends its text. What is said again later, after
+    something else, is allowed. The list of diseases is left to `DiseaseListConstraint`.
+    """
+
+    def __init__(self, diseases: DiseaseListConstraint, longest: int = 24) -> None:
+        """Take the constraint that knows where the list stands, and the longest repetition to look for, in tokens."""
+        self.diseases = diseases
+        self.longest = longest
+
+    def forbidden(self, written: Sequence[int]) -> set[int]:
+        """Give the tokens that would complete a repetition of two tokens or more."""
+        if self.diseases.allowed(written) is not None:  # inside the list
+            return set()
+        found = set()
+        for size in range(2, min(self.longest, (len(written) + 1) // 2) + 1):
+            if written[-(size - 1) :] == written[-(2 * size - 1) : -size]:
+                found.add(written[-size])
+        return found
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Forbid what would loop, for each row ``(rows, vocabulary)``."""
+        for row, written in enumerate(input_ids.tolist()):
+            for token in self.forbidden(written):
+                scores[row, token] = float("-inf")
         return scores

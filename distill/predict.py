@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from distill.collate import NoteTokens, to_device
-from distill.constrain import DiseaseListConstraint
+from distill.constrain import DiseaseListConstraint, NoLoops
 from distill.data import Record, read_records, read_subgraphs
 from distill.grid import Patches
 from distill.rationale import HEADINGS
@@ -173,7 +173,7 @@ def predict_records(
                 output.memory,
                 new_tokens=run.config.target_tokens,
                 beams=beams,
-                processors=(constraint,),
+                processors=(constraint, NoLoops(constraint)),
             )
             texts += [tidy(decode(collator.tokenizer, row, scratch=run.config.scratch)) for row in written.tolist()]
         if explain:

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distill.constrain import DiseaseListConstraint
+from distill.constrain import DiseaseListConstraint, NoLoops
 from distill.predict import predict, tidy
 from distill.rationale import parse_output
 from distill.slm import train_tokenizer
@@ -148,6 +148,25 @@ def test_the_constraint_leaves_other_text_alone_and_rules_the_list():
     scores = made(torch.tensor([made.heading, (*made.heading[:-1], 5)]), torch.zeros(2, len(tokenizer)))
     assert torch.isinf(scores[0]).any()
     assert not torch.isinf(scores[1]).any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(5, 8), max_size=4), st.lists(st.integers(5, 8), min_size=2, max_size=6))
+def test_nothing_is_written_twice_at_once(before, block):
+    made, tokenizer = constraint()
+    guard = NoLoops(made)
+    written = before + block + block[:-1]
+    assert block[-1] in guard.forbidden(written)
+    scores = guard(torch.tensor([written]), torch.zeros(1, len(tokenizer)))
+    assert torch.isinf(scores[0]).nonzero().flatten().tolist() == sorted(guard.forbidden(written))
+    assert guard.forbidden([*written, *made.heading]) == set()
+
+
+def test_a_loop_is_left_and_what_comes_back_later_is_not_forbidden():
+    guard = NoLoops(constraint()[0])
+    assert guard.forbidden([5, 6, 7, 5, 6]) == {7}
+    assert guard.forbidden([5, 6, 7, 9, 5, 6]) == set()
+    assert guard.forbidden([5, 5]) == set()
 
 
 def test_tidy_only_changes_case():
