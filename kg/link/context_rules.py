@@ -37,7 +37,7 @@ class ContextRules:
         fillers: words that may stand between a trigger and a word that would end its scope.
         forward, backward: a trigger's reach in tokens.
         short: words for what is soon over.
-        patient: words for the patient.
+        goes_on: first words of a sentence that goes on about relatives.
         again_before, again_after: words beside a finding that is there, though said to be gone before.
         sections: flag by section.
         headings: section by heading.
@@ -51,7 +51,7 @@ class ContextRules:
     forward: int
     backward: int
     short: frozenset[str]
-    patient: frozenset[str]
+    goes_on: frozenset[str]
     again_before: frozenset[str]
     again_after: frozenset[str]
     sections: dict[str, str]
@@ -88,7 +88,7 @@ def context_rules(own: Path | None = None) -> ContextRules:
         forward=int(data["reach"]["forward"]),
         backward=int(data["reach"]["backward"]),
         short=frozenset(data["again"]["short"]),
-        patient=frozenset(data["relatives"]["patient"]),
+        goes_on=frozenset(data["relatives"]["goes_on"]),
         again_before=frozenset(data["again"]["before"]),
         again_after=frozenset(data["again"]["after"]),
         sections=dict(data["sections"]),

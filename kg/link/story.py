@@ -3,7 +3,6 @@
 A passage about relatives goes on to sentences without one ("Father died of a stroke. Siblings are well. Negative for
 diabetes.").
 
-
 "The pain has resolved." is past by its own words (`kg.link.context`); a later "her chest pain was sharp" of the same
 note is past by these. Mentions before it are left as they are. Not in ConText, which sees one sentence at a time.
 """
@@ -70,11 +69,13 @@ def follow(
 def follow_relatives(words: Words, matches: Sequence[Match], said: Sequence[set[str]], rules: ContextRules) -> None:
     """Add ``family`` to mentions in passages that are about relatives: most of their sentences tell of one.
 
+    Only sentences that begin as if they went on ("Negative for …", "Both have …"): "he" may be the patient.
+
     Args:
         words: the text.
         matches: its mentions, in order.
         said: what the text says of each; changed in place.
-        rules: have the words for relatives and for the patient.
+        rules: have the words for relatives, and those that go on.
     """
     if not any("family" in flags for flags in said):
         return
@@ -91,7 +92,7 @@ def follow_relatives(words: Words, matches: Sequence[Match], said: Sequence[set[
         for first, end in passage:
             here = range(free, bisect_left(matches, end, lo=free, hi=inside.stop, key=lambda match: match.first))
             free = here.stop
-            if here and rules.patient.isdisjoint(words.lower[first:end]):
+            if here and words.lower[first] in rules.goes_on:
                 for index in here:
                     said[index].add("family")
 

@@ -104,6 +104,8 @@ WORDS = TEXT.split()
             ["family", "negated family", "negated family"],
         ),
         ("Father had a stroke. His mother is well. The patient has fever.", ["family", ""]),
+        ("Father had a stroke. His mother is well. He has fever.", ["family", ""]),
+        ("Significant for stroke. Father had fever. Mother is well.", ["family", "family"]),
         ("Father had a stroke. His mother is well.\n\nFever and cough.", ["family", "", ""]),
         ("Cough for a week. Fever. Pain. Father had a stroke.", ["", "", "", "family"]),
         ("Mother reports fever. Father says that he has a cough. Chest pain.", ["", "", ""]),
