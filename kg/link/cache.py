@@ -43,7 +43,7 @@ def kept_table(bundle: Bundle, name: str, key: str, make: Callable[[], pl.DataFr
         with atomic_path(_checksum_path(path)) as temporary:
             temporary.write_text(f"{checksum}\n", encoding="ascii")
     except InputError:  # a bundle that cannot be written is used all the same
-        pass
+        say(f"the index of {name} cannot be kept beside the bundle and is made each time: {path.parent}")
     return made
 
 
