@@ -13,6 +13,9 @@ from rich.table import Table
 
 from ehr.errors import InputError
 
+_NARROWEST = 9
+"""Characters a column, border included; narrower ones are not read but puzzled out."""
+
 
 class Format(StrEnum):
     """How a table is printed."""
@@ -32,7 +35,27 @@ def emit(rows: Sequence[Mapping[str, object]], how: Format, *, title: str | None
         writer.writeheader()
         writer.writerows({name: cell(row.get(name)) for name in columns} for row in rows)
     else:
-        Console(highlight=False, markup=False).print(as_table(rows, title) if columns else "no rows")
+        console = Console(highlight=False, markup=False)
+        if not columns:
+            console.print("no rows")
+        elif len(columns) * _NARROWEST > console.width:
+            console.print(*as_records(rows, title), sep="\n")
+        else:
+            console.print(as_table(rows, title))
+
+
+def as_records(rows: Sequence[Mapping[str, object]], title: str | None = None) -> list[str | Table]:
+    """Give rows one below the other, a line a column, empty ones left out: for more columns than fit side by side."""
+    parts: list[str | Table] = [title] if title else []
+    for row in rows:
+        record = Table(box=None, show_header=False, pad_edge=False)
+        record.add_column(style="dim", no_wrap=True)
+        record.add_column(overflow="fold")
+        for name, value in row.items():
+            if text := cell(value):
+                record.add_row(name, text)
+        parts += [record, ""]
+    return parts[:-1] if rows else parts
 
 
 def as_table(rows: Sequence[Mapping[str, object]], title: str | None = None) -> Table:
