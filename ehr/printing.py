@@ -13,8 +13,10 @@ from rich.table import Table
 
 from ehr.errors import InputError
 
-_NARROWEST = 9
-"""Characters a column, border included; narrower ones are not read but puzzled out."""
+_LINE = 18
+"""Characters of a cell that should stand in one line; what is longer may be folded."""
+_FOLDED = 1.35
+"""How much wider than the screen a table may be, folded cells making up for it."""
 
 
 class Format(StrEnum):
@@ -38,10 +40,16 @@ def emit(rows: Sequence[Mapping[str, object]], how: Format, *, title: str | None
         console = Console(highlight=False, markup=False)
         if not columns:
             console.print("no rows")
-        elif len(columns) * _NARROWEST > console.width:
+        elif not _fits(rows, columns, console.width):
             console.print(*as_records(rows, title), sep="\n")
         else:
             console.print(as_table(rows, title))
+
+
+def _fits(rows: Sequence[Mapping[str, object]], columns: Sequence[str], width: int) -> bool:
+    """Say whether rows can be read side by side; columns too narrow for their words are puzzled out, not read."""
+    needed = sum(3 + min(_LINE, max(len(name), *(len(cell(row.get(name))) for row in rows), 0)) for name in columns)
+    return needed <= _FOLDED * width
 
 
 def as_records(rows: Sequence[Mapping[str, object]], title: str | None = None) -> list[str | Table]:
