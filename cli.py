@@ -265,14 +265,15 @@ def kg_link(
 
     Example: echo 'No chest pain but has fever.' | kg link --text - --format json
     """
-    from kg.explore import link_directory, link_free_text
+    from kg.explore import link_directory, link_free_text, with_flags_together
 
     if (cohort is None) == (text is None):
         raise InputError("name either a COHORT or --text FILE", where="kg link")
     if cohort:
         emit(link_directory(cohort, bundle, mask_labels=mask_labels, rules=rules), how)
     else:
-        emit(link_free_text(str(text), bundle, rules=rules), how)
+        mentions = link_free_text(str(text), bundle, rules=rules)
+        emit(with_flags_together(mentions) if how is Format.TABLE else mentions, how)
 
 
 @kg_app.command("retrieve")

@@ -170,6 +170,16 @@ def link_free_text(source: str, bundle: Path, *, rules: Path | None = None) -> l
     ]
 
 
+def with_flags_together(rows: list[Row]) -> list[Row]:
+    """Give mentions with their context flags in one column, as they fit on a screen."""
+    flags = ("negated", "historical", "hypothetical", "family")
+    return [
+        {name: value for name, value in row.items() if name not in flags}
+        | {"context": ", ".join(flag for flag in flags if row[flag])}
+        for row in rows
+    ]
+
+
 def link_directory(cohort: Path, bundle: Path, *, mask_labels: bool = False, rules: Path | None = None) -> list[Row]:
     """Link a cohort and count its findings by origin and state."""
     opened = Cohort.open(cohort)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ehr.cohort import SCHEMAS
 from ehr.errors import InputError
 from kg.bundle import Bundle
-from kg.explore import link_free_text
+from kg.explore import link_free_text, with_flags_together
 from kg.link import link_text
 from kg.link.abbreviations import Sense, meaning
 from kg.link.context_rules import context_rules
@@ -333,6 +333,8 @@ def test_free_text_as_json_has_exactly_these_keys(
     assert (row["start"], row["end"], row["text"]) == (3, 8, "cough")
     assert (row["concept"], row["name"]) == ("HP:0012735", "Cough")
     assert [row[key] for key in keys[5:]] == [True, False, False, False]
+    (short,) = with_flags_together([row])
+    assert short == {**{key: row[key] for key in keys[:5]}, "context": "negated"}
     monkeypatch.setattr("sys.stdin", io.StringIO("No cough."))
     assert link_free_text("-", graph.path) == [row]
     note.write_bytes(b"\xff")
