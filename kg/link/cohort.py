@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ehr.cohort import Cohort
     from kg.bundle import Bundle
 
-VERSION = 4
+VERSION = 5
 """Version of the linking rules that stand in code; a change makes older tables stale."""
 
 TREATMENT_SECTIONS = frozenset(("hospital_course",))
