@@ -16,7 +16,7 @@ from kg.link.context_rules import ContextRules, context_rules
 from kg.link.context_terms import AFFIRMED, KINDS, MEANS, Term, Trigger
 from kg.link.words import Words
 
-_SHORT = {"former": 4, "beside": 4, "current": 4, "happened": 4}
+_SHORT = {"former": 4, "beside": 4, "current": 4, "happened": 4, "once": 4}
 """Tokens in which "previous" and "negative" find what they qualify."""
 _CLAUSE_ENDS = frozenset(".;,)\n")
 _LIST_WORDS = frozenset((",", "or", "nor"))
@@ -42,12 +42,14 @@ class Course:
         events: happen and are over (a fracture, an infarction): past wherever a time in the past is given.
         removable: gone once they were taken out (a tumor, a stone).
         momentary: happen in a moment (a stroke): "had" one says that it is past.
+        complaints: come again (a pain): "history of" alone does not say that they are past.
     """
 
     lasting: Collection[str]
     events: Collection[str]
     removable: Collection[str]
     momentary: Collection[str]
+    complaints: Collection[str]
 
     def is_past(self, concept: str, said: set[str]) -> bool:
         """Say whether a mention is past and not now.
@@ -67,7 +69,7 @@ class Course:
         if ("removed" in said and concept in self.removable) or ("happened" in said and concept in self.momentary):
             return True
         passes = concept.startswith(("HP:", "CCS:")) and concept not in self.lasting  # drugs and habits stay
-        return passes and ("history_of" in said or "over" in said)
+        return passes and ("over" in said or ("history_of" in said and concept not in self.complaints))
 
 
 def flags_of(words: Words, spans: Sequence[tuple[int, int]], rules: ContextRules | None = None) -> list[set[str]]:
@@ -182,6 +184,10 @@ class _Sentence:
 
     def _said(self, role: str, low: int, high: int) -> tuple[str, ...]:
         """Give what a trigger says of the mentions in its scope."""
+        if role == "former":
+            return ("over",)
+        if role == "ago":
+            return ("over",) if self._rules.short.isdisjoint(self._lower[low:high]) else ("historical",)
         if role == "date":
             return ("dated",) if self._rules.short.isdisjoint(self._lower[low:high]) else ("dated", "over")
         if role == "dated":
@@ -217,7 +223,7 @@ class _Sentence:
                 end = next((at for at in range(hit.last + 1, end) if self._lower[at] == ","), end)
             return hit.last + 1, end
         low = self._scope_start(position, trigger.role)
-        if trigger.role in ("dated", "date"):
+        if trigger.role in ("dated", "date", "ago"):
             low = next((at + 1 for at in range(hit.first - 2, low, -1) if self._lower[at] == ","), low)
         if trigger.role == AFFIRMED:
             return self._affirmed(low, hit.first), hit.first

@@ -41,7 +41,7 @@ class ContextRules:
         again_before, again_after: words beside a finding that is there, though said to be gone before.
         sections: flag by section.
         headings: section by heading.
-        lasting, passing, events, removable, momentary: how these concepts, and all below them, go over time.
+        lasting, passing, events, removable, momentary, complaints: how these concepts and their kinds go over time.
         lasting_alone: the same as ``lasting``, without those below.
         digest: of all files read.
     """
@@ -62,6 +62,7 @@ class ContextRules:
     events: tuple[str, ...]
     removable: tuple[str, ...]
     momentary: tuple[str, ...]
+    complaints: tuple[str, ...]
     digest: str
 
 
@@ -99,6 +100,7 @@ def context_rules(own: Path | None = None) -> ContextRules:
         events=tuple(over_time["events"]),
         removable=tuple(over_time["removable"]),
         momentary=tuple(over_time["momentary"]),
+        complaints=tuple(over_time["complaints"]),
         digest=hashlib.sha256(raw).hexdigest()[:16],
     )
 

@@ -11,14 +11,14 @@ from kg.link.words import cut
 FLAGS = (
     *("negated", "historical", "hypothetical", "family"),
     *("resolved", "history_of", "risk", "narrow", "ago", "post", "beside"),
-    *("former", "dated", "date", "initial", "removed", "current", "happened"),
+    *("former", "dated", "date", "initial", "removed", "current", "happened", "once"),
 )
 """What a trigger may say; beyond the four flags, what `kg.link.context` makes of them."""
 MEANS = {
     **{"risk": "hypothetical", "narrow": "hypothetical"},
-    **{"ago": "historical", "post": "history_of", "former": "history_of", "beside": "negated"},
+    **{"ago": "historical", "post": "history_of", "former": "history_of", "once": "historical", "beside": "negated"},
 }
-"""Triggers of a reach of their own, and the flag that they set."""
+"""Triggers of a reach of their own, and the flag whose scopes end with the same words; most set it too."""
 PSEUDO, ONSET, END = "pseudo", "onset", "end"
 """Looks like a trigger and is none; a beginning, of what is not over; ends scopes."""
 AFFIRMED = "affirmed"

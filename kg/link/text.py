@@ -130,8 +130,13 @@ def _course(bundle: Bundle, rules: ContextRules) -> Course:
     key = (bundle.hash, rules.digest)
     if key not in _COURSES:
         parents = parents_of(bundle)
-        lasting = descendants_of(rules.lasting, parents) - descendants_of(rules.passing, parents)
-        others = (descendants_of(roots, parents) for roots in (rules.events, rules.removable, rules.momentary))
+        passing = descendants_of(rules.passing, parents)
         _COURSES.clear()
-        _COURSES[key] = Course(frozenset(lasting | set(rules.lasting_alone)), *map(frozenset, others))
+        _COURSES[key] = Course(
+            lasting=(descendants_of(rules.lasting, parents) - passing) | set(rules.lasting_alone),
+            events=descendants_of(rules.events, parents),
+            removable=descendants_of(rules.removable, parents),
+            momentary=descendants_of(rules.momentary, parents),
+            complaints=descendants_of(rules.complaints, parents) - passing,
+        )
     return _COURSES[key]

@@ -42,6 +42,10 @@ def flags(text: str, bundle: Bundle) -> list[str]:
         ("Past medical history: newly diagnosed pneumonia, stroke", ["", "historical"]),
         ("In 11/92 he had an episode of nausea, now cough.", ["historical", ""]),
         ("She denies any more nausea.", ["historical"]),
+        ("History of pain. Previous pain.", ["", "historical"]),
+        ("History of recurrent pneumonia, stroke.", ["", "historical"]),
+        ("Status post repair of chest pain, cough.", ["", ""]),
+        ("She used to cough at night, now fever.", ["historical", ""]),
         ("Cough, stroke several years before on the right, nausea, which is present.", ["", "historical", ""]),
     ],
 )
