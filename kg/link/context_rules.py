@@ -129,7 +129,7 @@ def _terms(data: Mapping[str, Any]) -> dict[str, Node]:
         node = root
         for token in tokens:
             node = node.onward.setdefault(token, Node())
-        node.term = make_term(meant)
+        node.term = make_term(tuple(meant))
     return root.onward
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain
 
 from kg.link.words import cut
 
@@ -77,7 +79,8 @@ class Term:
     turns: bool
 
 
-def make_term(triggers: list[Trigger]) -> Term:
+@lru_cache(maxsize=10_000)
+def make_term(triggers: tuple[Trigger, ...]) -> Term:
     """Put together what all triggers of a term say."""
     said = [t for t in triggers if t.role not in (PSEUDO, ONSET, END)]
     ways = {role: {t.direction for t in said if t.role == role} for role in {t.role for t in said}}
@@ -167,10 +170,11 @@ class Kinds(dict[str, str]):
 KINDS = Kinds()
 
 
+@lru_cache(maxsize=10_000)
+def _piece_tokens(piece: str) -> tuple[str, ...]:
+    return (piece,) if piece.startswith("#") else tuple(map(kind_of, cut(piece).lower))
+
+
 def term_tokens(term: str) -> tuple[str, ...]:
     """Cut a term as texts are cut, each token by its kind; kinds, such as ``#year``, stay whole."""
-    return tuple(
-        token
-        for piece in term.split()
-        for token in ((piece,) if piece.startswith("#") else map(kind_of, cut(piece).lower))
-    )
+    return tuple(chain.from_iterable(map(_piece_tokens, term.split())))
