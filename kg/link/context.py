@@ -105,7 +105,7 @@ def _asked(words: Words, first: int) -> bool:
     """Say whether a question mark stands before a word to doubt it, not to end a question ("PUD, ?stroke")."""
     if first == 0 or words.lower[first - 1] != "?":
         return False
-    attached = words.ends[first - 1] == words.starts[first]
+    attached = words.end(first - 1) == words.starts[first]
     return attached or first == 1 or words.lower[first - 2] in _BEFORE_DOUBT
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from kg.link.abbreviations import abbreviations
 from kg.link.context import Course, flags_of
 from kg.link.context_rules import ContextRules, context_rules
 from kg.link.headings import Sections
-from kg.link.hierarchy import descendants_of, parents_of
+from kg.link.hierarchy import ancestors_of, descendants_of, parents_of
 from kg.link.lexicon import lexicon
 from kg.link.match import Matcher, matcher_for
 from kg.link.measures import measures
@@ -23,7 +24,7 @@ from kg.types import Mention
 if TYPE_CHECKING:
     from kg.bundle import Bundle
 
-_COURSES: dict[tuple[str, str], Course] = {}
+_HELD: dict[tuple[str, str], _Loaded] = {}
 
 
 def link_text(text: str, bundle: Bundle, *, section: str | None = None, rules: Path | None = None) -> list[Mention]:
@@ -59,30 +60,17 @@ class _Loaded:
     is_a: Callable[[str, str], bool]
 
 
-class _Hierarchy:
-    """Answers whether one concept is another or a kind of it; what is above a concept is kept once asked for."""
-
-    def __init__(self, parents: Mapping[str, tuple[str, ...]]) -> None:
-        self._parents = parents
-        self._above: dict[str, frozenset[str]] = {}
-
-    def is_a(self, concept: str, other: str) -> bool:
-        if concept not in self._above:
-            above, frontier = {concept}, [concept]
-            while frontier:
-                frontier = [up for one in frontier for up in self._parents.get(one, ()) if up not in above]
-                above.update(frontier)
-            self._above[concept] = frozenset(above)
-        return other in self._above[concept]
-
-
 class Linker:
     """Links many texts against one bundle."""
 
     def __init__(self, bundle: Bundle, *, rules: Path | None = None) -> None:
         context = context_rules(rules)
-        hierarchy = _Hierarchy(parents_of(bundle))
-        self._held = _Loaded(matcher_for(bundle), _course(bundle, context), context, hierarchy.is_a)
+        key = (bundle.hash, context.digest)
+        if key not in _HELD:
+            loaded = _load(bundle, context)
+            _HELD.clear()
+            _HELD[key] = loaded
+        self._held = _HELD[key]
 
     def link(self, text: str, section: str | None = None) -> list[Mention]:
         """Find the mentions of one text; see `link_text`."""
@@ -125,18 +113,20 @@ class Linker:
         return mentions
 
 
-def _course(bundle: Bundle, rules: ContextRules) -> Course:
-    """Give what the bundle's concepts do over time, the last one kept in memory."""
-    key = (bundle.hash, rules.digest)
-    if key not in _COURSES:
-        parents = parents_of(bundle)
-        passing = descendants_of(rules.passing, parents)
-        _COURSES.clear()
-        _COURSES[key] = Course(
-            lasting=(descendants_of(rules.lasting, parents) - passing) | set(rules.lasting_alone),
-            events=descendants_of(rules.events, parents),
-            removable=descendants_of(rules.removable, parents),
-            momentary=descendants_of(rules.momentary, parents),
-            complaints=descendants_of(rules.complaints, parents) - passing,
-        )
-    return _COURSES[key]
+def _load(bundle: Bundle, rules: ContextRules) -> _Loaded:
+    """Give what linking against a bundle needs; the last one is kept in memory."""
+    parents = parents_of(bundle)
+    passing = descendants_of(rules.passing, parents)
+    course = Course(
+        lasting=(descendants_of(rules.lasting, parents) - passing) | set(rules.lasting_alone),
+        events=descendants_of(rules.events, parents),
+        removable=descendants_of(rules.removable, parents),
+        momentary=descendants_of(rules.momentary, parents),
+        complaints=descendants_of(rules.complaints, parents) - passing,
+    )
+
+    @cache
+    def above(concept: str) -> set[str]:
+        return ancestors_of(concept, parents)
+
+    return _Loaded(matcher_for(bundle), course, rules, lambda concept, other: other in above(concept))
