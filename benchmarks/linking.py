@@ -22,13 +22,14 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from benchmarks.linking_notes import SETS, all_notes, draw
-from benchmarks.linking_scores import FLAGS, Gold, Said, counts, errors, with_intervals
+from benchmarks.linking_notes import FLAGS, SETS, all_notes, draw
+from benchmarks.linking_scores import Gold, Said, counts, errors, with_intervals
 from benchmarks.linking_speed import PEERS, ROUNDS, Peer, Timed, alternate, cpu_seconds, quickest, speed_rows
 from ehr.progress import set_quiet
 from kg.bundle import Bundle
@@ -45,19 +46,23 @@ Answer = dict[str, list[Said]]
 
 def read_half(half: str, texts: Path) -> tuple[dict[str, str], dict[str, list[Gold]]]:
     """Give the texts and annotations of one half; a text that is not the annotated one stops."""
-    notes = all_notes(texts)
     found: dict[str, str] = {}
     golds: dict[str, list[Gold]] = {}
-    for line in (FOLDER / f"{half}.jsonl").read_text(encoding="utf-8").splitlines():
+    for note, text, mentions in annotated(half, texts):
+        found[note] = text
+        golds[note] = [Gold(m["start"], m["end"], tuple(m["concepts"]), frozenset(m["flags"])) for m in mentions]
+    return found, golds
+
+
+def annotated(name: str, texts: Path) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
+    """Give each note of a file of annotations, its text and its mentions; another text than the annotated one stops."""
+    notes = all_notes(texts)
+    for line in (FOLDER / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
         record = json.loads(line)
         text = notes[record["note"]]
         if hashlib.sha256(text.encode()).hexdigest() != record["sha256"]:
             sys.exit(f"{record['note']}: not the text that was annotated")
-        found[record["note"]] = text
-        golds[record["note"]] = [
-            Gold(m["start"], m["end"], tuple(m["concepts"]), frozenset(m["flags"])) for m in record["mentions"]
-        ]
-    return found, golds
+        yield record["note"], text, record["mentions"]
 
 
 def release_terms(path: Path | None) -> frozenset[str]:

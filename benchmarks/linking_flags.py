@@ -10,12 +10,11 @@ is left out.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
-from benchmarks.linking import FOLDER
-from benchmarks.linking_notes import FLAGS, all_notes
+from benchmarks.linking import annotated
+from benchmarks.linking_notes import FLAGS
 from ehr.progress import set_quiet
 from kg.bundle import Bundle
 from kg.link import Linker
@@ -28,14 +27,12 @@ def main() -> None:
     parser.add_argument("--errors", action="store_true", help="list what was told wrong")
     chosen = parser.parse_args()
     set_quiet(True)
-    notes, linker = all_notes(chosen.texts), Linker(Bundle.open(chosen.bundle))
+    linker = Linker(Bundle.open(chosen.bundle))
     both, gold, said = (dict.fromkeys(FLAGS, 0) for _ in range(3))
     read = found = 0
-    for line in (FOLDER / "flags.jsonl").read_text(encoding="utf-8").splitlines():
-        record = json.loads(line)
-        text = notes[record["note"]]
+    for note, text, read_by_hand in annotated("flags", chosen.texts):
         mentions = {mention.start: mention for mention in linker.link(text)}
-        for one in record["mentions"]:
+        for one in read_by_hand:
             read += 1
             mention = mentions.get(one["start"])
             if mention is None:
@@ -48,7 +45,7 @@ def main() -> None:
                 said[flag] += told
                 if chosen.errors and is_so != told:
                     around = text[max(0, one["start"] - 90) : one["end"] + 50].replace("\n", "⏎")
-                    print(f"{'lacks' if is_so else 'has'} {flag}\t{record['note']}:{one['start']}\t{around}")
+                    print(f"{'lacks' if is_so else 'has'} {flag}\t{note}:{one['start']}\t{around}")
     if not found:
         sys.exit("none of the mentions was found: is this the texts' directory, and a bundle with HPO?")
     print(f"{found} of {read} mentions\n\n| flag | read | told | F1 |\n|---|---|---|---|")

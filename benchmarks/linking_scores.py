@@ -6,7 +6,8 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-FLAGS = ("negated", "historical", "hypothetical", "family")
+from benchmarks.linking_notes import FLAGS
+
 RESAMPLES = 1000
 SEED = 20261126
 

@@ -19,6 +19,7 @@ from kg.bundle import Bundle
 from kg.concept_view import ConceptView, concept_view
 from kg.diff import diff
 from kg.link import link_cohort, link_text
+from kg.link.context_terms import CONTEXT_FLAGS
 from kg.queries import evidence_queries, run_evidence
 from kg.retrieve import draw_admission, explain_admission, retrieve_cohort
 from kg.stores import GraphStore, open_store
@@ -172,10 +173,9 @@ def link_free_text(source: str, bundle: Path, *, rules: Path | None = None) -> l
 
 def with_flags_together(rows: list[Row]) -> list[Row]:
     """Give mentions with their context flags in one column, as they fit on a screen."""
-    flags = ("negated", "historical", "hypothetical", "family")
     return [
-        {name: value for name, value in row.items() if name not in flags}
-        | {"context": ", ".join(flag for flag in flags if row[flag])}
+        {name: value for name, value in row.items() if name not in CONTEXT_FLAGS}
+        | {"context": ", ".join(flag for flag in CONTEXT_FLAGS if row[flag])}
         for row in rows
     ]
 
@@ -184,7 +184,7 @@ def link_directory(cohort: Path, bundle: Path, *, mask_labels: bool = False, rul
     """Link a cohort and count its findings by origin and state."""
     opened = Cohort.open(cohort)
     link_cohort(opened, Bundle.open(bundle), mask_labels=mask_labels, rules=rules)
-    flags = [pl.col(flag).sum() for flag in ("negated", "historical", "hypothetical", "family")]
+    flags = [pl.col(flag).sum() for flag in CONTEXT_FLAGS]
     counts = (
         opened.table("findings")
         .group_by("origin")

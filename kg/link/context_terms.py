@@ -10,12 +10,14 @@ from itertools import chain
 
 from kg.link.words import cut
 
+CONTEXT_FLAGS = ("negated", "historical", "hypothetical", "family")
+"""What is said of a mention in the end."""
 FLAGS = (
-    *("negated", "historical", "hypothetical", "family"),
+    *CONTEXT_FLAGS,
     *("resolved", "history_of", "risk", "narrow", "ago", "post", "beside"),
     *("former", "dated", "date", "initial", "removed", "current", "happened", "once"),
 )
-"""What a trigger may say; beyond the four flags, what `kg.link.context` makes of them."""
+"""What a trigger may say; beyond these four, what `kg.link.context` makes of them."""
 MEANS = {
     **{"risk": "hypothetical", "narrow": "hypothetical"},
     **{"ago": "historical", "post": "history_of", "former": "history_of", "once": "historical", "beside": "negated"},
